@@ -1,0 +1,82 @@
+"""Settings: the only reader of environment variables, and the only one who knows where files are.
+
+The ontology, shapes, queries and tables are found in the current folder when it is a checkout of
+the project, else beside this source tree, else in the copy that the wheel carries.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+DEFAULT_BASE = "https://w3id.org/digiden/"
+_PARTS = ("ontology", "shapes", "queries", "data")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are, and the limits of the endpoint."""
+
+    project_dir: Path
+    """Folder that holds ``ontology/``, ``shapes/``, ``queries/`` and ``data/``."""
+    out_dir: Path
+    """Folder of the releases and of the pointer ``current``."""
+    base: str
+    """Base IRI of everything that we mint; ends in a slash."""
+    deadline: float
+    """Seconds that a query of the endpoint may take."""
+    workers: int
+    """Processes that evaluate queries."""
+
+    @property
+    def ontology_dir(self) -> Path:
+        """Folder of the ontology, its alignments and examples."""
+        return self.project_dir / "ontology"
+
+    @property
+    def shapes_dir(self) -> Path:
+        """Folder of the SHACL shapes."""
+        return self.project_dir / "shapes"
+
+    @property
+    def queries_dir(self) -> Path:
+        """Folder of the saved questions, checks and derivations."""
+        return self.project_dir / "queries"
+
+    @property
+    def data_dir(self) -> Path:
+        """Folder of the tables, code lists and register."""
+        return self.project_dir / "data"
+
+
+def _is_project(folder: Path) -> bool:
+    return all((folder / part).is_dir() for part in _PARTS)
+
+
+def _find_project() -> Path:
+    here = Path(__file__).resolve().parent
+    for folder in (Path.cwd(), here.parent.parent, here / "project"):
+        if _is_project(folder):
+            return folder
+    return Path.cwd()
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Return the settings of this process.
+
+    ``DIGIDEN_PROJECT``, ``DIGIDEN_OUT``, ``DIGIDEN_BASE``, ``DIGIDEN_DEADLINE`` (seconds) and
+    ``DIGIDEN_WORKERS`` override the defaults.
+    """
+    env = os.environ
+    project = env.get("DIGIDEN_PROJECT")
+    base = env.get("DIGIDEN_BASE", DEFAULT_BASE)
+    return Settings(
+        project_dir=Path(project) if project else _find_project(),
+        out_dir=Path(env.get("DIGIDEN_OUT", "build")),
+        base=base if base.endswith("/") else base + "/",
+        deadline=float(env.get("DIGIDEN_DEADLINE", "10")),
+        workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
+    )
