@@ -1,0 +1,140 @@
+"""Releases: immutable folders with a dataset, its checksums and its report.
+
+    build/
+      0.1.0-1f3a9c2e/        one release; its name is the version and a hash of the content
+        digiden.nq           sorted N-Quads; the default graph holds every statement once
+        manifest.json        sha256 of inputs and outputs, counts, version, time
+        report.ttl|csv|html  what the checks found
+      current                the name of the release that is served
+
+``current`` is replaced in one step, after everything else is on disk: a build that fails or is
+killed leaves the last good release in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyoxigraph import RdfFormat, Store
+
+from digiden_kg.exceptions import ReleaseError
+
+DATASET = "digiden.nq"
+MANIFEST = "manifest.json"
+_CURRENT = "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release folder and what its manifest says."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Version and hash, e.g. ``0.1.0-1f3a9c2e``; part of the IRI of the dataset."""
+        return self.path.name
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Numbers of triples, graphs, projects, findings and more."""
+        counts: Mapping[str, int] = self.manifest["counts"]
+        return counts
+
+    @property
+    def dataset(self) -> Path:
+        """The N-Quads file."""
+        return self.path / DATASET
+
+    def open_store(self) -> Store:
+        """Return a store in memory that holds the dataset.
+
+        Raises:
+            ReleaseError: The dataset cannot be read.
+        """
+        store = Store()
+        try:
+            store.bulk_load(path=self.dataset, format=RdfFormat.N_QUADS)
+        except (OSError, SyntaxError) as error:
+            raise ReleaseError(f"{self.dataset} cannot be read: {error}. Build again.") from error
+        return store
+
+
+def open_release(path: Path) -> Release:
+    """Return the release in a folder.
+
+    Raises:
+        ReleaseError: The folder holds no complete release.
+    """
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReleaseError(
+            f"{path} holds no release ({error}). Make one with: digiden-kg build"
+        ) from error
+    if not (path / DATASET).is_file():
+        raise ReleaseError(f"{path} has no {DATASET}. Make it again with: digiden-kg build")
+    return Release(path, manifest)
+
+
+def current_release(out_dir: Path) -> Release:
+    """Return the release that is served.
+
+    Raises:
+        ReleaseError: There is none.
+    """
+    pointer = out_dir / _CURRENT
+    try:
+        name = pointer.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ReleaseError(f"{out_dir} has no release. Make one with: digiden-kg build") from error
+    return open_release(out_dir / name)
+
+
+def sha256(path: Path) -> str:
+    """Return the checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def staging(out_dir: Path) -> Iterator[Path]:
+    """Give a folder to write a release into; it vanishes unless :func:`publish` moves it."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".staging-", dir=out_dir))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(staged: Path, out_dir: Path, manifest: dict[str, Any]) -> Release:
+    """Complete a staged release, move it to its name and make it the current one.
+
+    The name is the version and a hash of the dataset and of every input, so a release of the same
+    name is the same release: it stays as it is.
+    """
+    outputs = {path.name: sha256(path) for path in sorted(staged.iterdir())}
+    content = json.dumps([outputs[DATASET], manifest["inputs"]]).encode()
+    name = f"{manifest['version']}-{hashlib.sha256(content).hexdigest()[:8]}"
+    manifest = {"release": name, **manifest, "outputs": outputs}
+    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+    (staged / MANIFEST).write_text(text, encoding="utf-8")
+    staged.chmod(0o755)
+    target = out_dir / name
+    if not target.exists():
+        staged.replace(target)
+    pointer = out_dir / f".{_CURRENT}-{os.getpid()}"
+    pointer.write_text(f"{name}\n", encoding="utf-8")
+    pointer.replace(out_dir / _CURRENT)
+    return open_release(target)

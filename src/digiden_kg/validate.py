@@ -1,0 +1,466 @@
+"""Check a dataset: shapes, check queries and reconciliation; one report as RDF, CSV and a page.
+
+Three kinds of rules, each a file that a person can read:
+
+- ``shapes/*.ttl``: SHACL, run by pyshacl on the default graph;
+- ``queries/checks/*.rq``: return a row (``?subject ?value ?source``) only where something is wrong;
+- ``queries/reconcile/*.rq``: return a published figure beside what the graph lists
+  (``?observation ?measure ?published ?listed ?tolerance``); the verdict is drawn here.
+
+A finding is *explained* when a ``dg:Correction`` is about the thing that it concerns: the source
+itself says so, and we say why.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import rdflib
+import yaml
+from jinja2 import Environment, PackageLoader, select_autoescape
+from pyoxigraph import DefaultGraph, Literal, NamedNode, RdfFormat, Store, Triple, serialize
+from pyshacl import validate as shacl_validate
+
+from digiden_kg import vocab
+from digiden_kg.exceptions import InputError, Problem
+from digiden_kg.settings import Settings
+
+_SH = vocab.PREFIXES["sh"]
+_SEVERITIES = ("Violation", "Warning", "Info")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a shape or a check reports."""
+
+    check: str
+    """IRI of the shape or of the check query."""
+    severity: str
+    """``Violation``, ``Warning`` or ``Info``."""
+    focus: str
+    """IRI of the thing that it is about."""
+    path: str | None
+    value: str | None
+    message_ja: str
+    message_en: str
+    passage: str | None = None
+    explained_by: str | None = None
+    """IRI of the correction that explains it."""
+
+    @property
+    def key(self) -> str:
+        """Stable short name, made of check, focus, path and value."""
+        return _hash(self.check, self.focus, self.path or "", self.value or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """A published figure beside what the graph lists."""
+
+    check: str
+    about: str
+    """IRI of the observation."""
+    measure: str
+    published: Decimal
+    listed: Decimal
+    tolerance: Decimal
+    verdict: str
+    """Code of scheme ``verdict``."""
+    basis_ja: str
+    basis_en: str
+    explained_by: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Stable short name, made of check, observation and measure."""
+        return _hash(self.check, self.about, self.measure)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all checks of one dataset found."""
+
+    findings: tuple[Finding, ...]
+    reconciliations: tuple[Reconciliation, ...]
+
+    @cached_property
+    def violations(self) -> int:
+        """Number of violations that no correction explains."""
+        return sum(f.severity == "Violation" and not f.explained_by for f in self.findings)
+
+    def quads(self) -> Iterator[Triple]:
+        """Yield the report as statements of the graph ``checks``."""
+        for finding in self.findings:
+            yield from _finding_triples(finding)
+        for reconciliation in self.reconciliations:
+            yield from _reconciliation_triples(reconciliation)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def check_store(store: Store, settings: Settings) -> Report:
+    """Run every shape, check and reconciliation.
+
+    Raises:
+        InputError: A shape or query is wrong.
+    """
+    explained = explanations(store)
+    reconciliations = tuple(
+        replace(item, explained_by=explained.get(item.about))
+        for item in run_reconciliations(store, settings.queries_dir / "reconcile")
+    )
+    findings = [
+        *run_shapes(default_graph(store), load_shapes(settings.shapes_dir)),
+        *run_checks(store, settings.queries_dir / "checks"),
+        *(_contradiction(item) for item in reconciliations if item.verdict == "contradicts"),
+    ]
+    return Report(
+        findings=tuple(
+            sorted(
+                (replace(f, explained_by=explained.get(f.focus)) for f in findings),
+                key=lambda f: (_SEVERITIES.index(f.severity), f.check, f.focus, f.key),
+            )
+        ),
+        reconciliations=tuple(sorted(reconciliations, key=lambda r: (r.check, r.about, r.measure))),
+    )
+
+
+def explanations(store: Store) -> dict[str, str]:
+    """Return thing → correction that is about it."""
+    about = NamedNode(vocab.expand("dg:about"))
+    correction = NamedNode(vocab.expand("dg:Correction"))
+    kind = NamedNode(vocab.expand("rdf:type"))
+    return {
+        quad.object.value: quad.subject.value
+        for quad in sorted(store.quads_for_pattern(None, about, None, DefaultGraph()), key=str)
+        if next(store.quads_for_pattern(quad.subject, kind, correction, DefaultGraph()), None)
+    }
+
+
+def default_graph(store: Store) -> rdflib.Graph:
+    """Return the default graph of a store as an rdflib graph."""
+    data = store.dump(format=RdfFormat.N_TRIPLES, from_graph=DefaultGraph())
+    return rdflib.Graph().parse(data=data, format="nt")
+
+
+def load_shapes(folder: Path) -> rdflib.Graph:
+    """Return all shapes of a folder as one graph.
+
+    Raises:
+        InputError: A file is no Turtle.
+    """
+    graph = rdflib.Graph()
+    for path in sorted(folder.glob("*.ttl")):
+        try:
+            text = vocab.rebase(path.read_text(encoding="utf-8"))
+            graph.parse(data=text, format="turtle", publicID=vocab.BASE)
+        except (SyntaxError, UnicodeDecodeError) as error:
+            raise InputError(
+                [Problem(path.name, None, None, None, str(error), "Mend the file.")]
+            ) from error
+    return graph
+
+
+def run_shapes(data: rdflib.Graph, shapes: rdflib.Graph) -> Iterator[Finding]:
+    """Yield what SHACL shapes find in a graph."""
+    if not len(shapes):
+        return
+    _, results, _ = shacl_validate(data, shacl_graph=shapes, advanced=True, inference="none")
+    sh = rdflib.SH
+    for result in results.subjects(rdflib.RDF.type, sh.ValidationResult):
+        messages = {
+            getattr(message, "language", None): str(message)
+            for message in results.objects(result, sh.resultMessage)
+        }
+        english = messages.get("en") or messages.get(None) or ""
+        value = results.value(result, sh.value)
+        path = results.value(result, sh.resultPath)
+        yield Finding(
+            check=str(results.value(result, sh.sourceShape)),
+            severity=str(results.value(result, sh.resultSeverity)).removeprefix(_SH),
+            focus=str(results.value(result, sh.focusNode)),
+            path=str(path) if isinstance(path, rdflib.URIRef) else None,
+            value=str(value) if value is not None else None,
+            message_ja=messages.get("ja", english),
+            message_en=english,
+        )
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], str]:
+    """Return the ``#+`` header of a query file (YAML) and its text.
+
+    Raises:
+        InputError: The header is no YAML mapping.
+    """
+    text = vocab.rebase(path.read_text(encoding="utf-8"))
+    lines = [line.removeprefix("#+") for line in text.splitlines() if line.startswith("#+")]
+    try:
+        header = yaml.safe_load("\n".join(line.removeprefix(" ") for line in lines))
+    except yaml.YAMLError as error:
+        header = error
+    if not isinstance(header, dict):
+        problem = Problem(
+            path.name, 1, None, None, f"the #+ header is no YAML: {header}", "See the other files."
+        )
+        raise InputError([problem])
+    return header, text
+
+
+def run_checks(store: Store, folder: Path) -> Iterator[Finding]:
+    """Yield what the check queries of a folder find.
+
+    Raises:
+        InputError: A query or its header is wrong.
+    """
+    for path in sorted(folder.glob("*.rq")):
+        header, text = read_header(path)
+        problem, fix = _texts(path, header, "problem"), _texts(path, header, "fix")
+        for row in _rows(store, path, text):
+            yield Finding(
+                check=vocab.thing("check", path.stem),
+                severity=str(header.get("severity", "Violation")),
+                focus=row["subject"].value,
+                path=None,
+                value=row["value"].value if row["value"] else None,
+                message_ja=f"{problem['ja']}{fix['ja']}",
+                message_en=f"{problem['en']} {fix['en']}",
+                passage=row["source"].value if row["source"] else None,
+            )
+
+
+def run_reconciliations(store: Store, folder: Path) -> Iterator[Reconciliation]:
+    """Yield each published figure beside what the graph lists.
+
+    Raises:
+        InputError: A query or its header is wrong.
+    """
+    for path in sorted(folder.glob("*.rq")):
+        header, text = read_header(path)
+        basis = _texts(path, header, "basis")
+        for row in _rows(store, path, text):
+            published, listed, tolerance = (
+                Decimal(row[name].value) for name in ("published", "listed", "tolerance")
+            )
+            yield Reconciliation(
+                check=vocab.thing("check", path.stem),
+                about=row["observation"].value,
+                measure=row["measure"].value,
+                published=published,
+                listed=listed,
+                tolerance=tolerance,
+                verdict=verdict(str(header.get("kind")), published, listed, tolerance),
+                basis_ja=basis["ja"],
+                basis_en=basis["en"],
+            )
+
+
+def verdict(kind: str, published: Decimal, listed: Decimal, tolerance: Decimal) -> str:
+    """Return the code of the verdict.
+
+    Args:
+        kind: ``listing`` (what is listed may be fewer), ``sum`` (parts make the total), or
+            ``overlap`` (parts may count one body several times).
+        published: The published figure.
+        listed: What the graph lists, or the sum of the parts.
+        tolerance: Largest difference that rounding of the printed figures explains.
+    """
+    if listed == published:
+        return "equal"
+    if abs(listed - published) <= tolerance:
+        return "rounded"
+    if kind == "listing" and listed < published:
+        return "partial"
+    if kind == "overlap" and listed > published:
+        return "overlap"
+    return "contradicts"
+
+
+def _contradiction(item: Reconciliation) -> Finding:
+    measure = vocab.shorten(item.measure)
+    return Finding(
+        check=item.check,
+        severity="Violation",
+        focus=item.about,
+        path=item.measure,
+        value=str(item.listed),
+        message_ja=f"公表値 {item.published} と {item.basis_ja}の {item.listed} が食い違います"
+        f"（{measure}）。表の値を見直すか、理由を corrections.csv に書いてください。",
+        message_en=f"Published {item.published} contradicts {item.listed} ({item.basis_en};"
+        f" {measure}). Look at the table again, or give the reason in corrections.csv.",
+    )
+
+
+def _rows(store: Store, path: Path, text: str) -> Iterator[Any]:
+    try:
+        yield from store.query(text)
+    except (SyntaxError, KeyError) as error:
+        problem = Problem(path.name, None, None, None, str(error), "Mend the query.")
+        raise InputError([problem]) from error
+
+
+def _texts(path: Path, header: Mapping[str, Any], name: str) -> dict[str, str]:
+    texts = header.get(name)
+    if not isinstance(texts, dict) or not {"ja", "en"} <= set(texts):
+        problem = Problem(
+            path.name, 1, name, None, "the header lacks this text", "Write {en: …, ja: …}."
+        )
+        raise InputError([problem])
+    return texts
+
+
+def _finding_triples(finding: Finding) -> Iterator[Triple]:
+    node = NamedNode(vocab.thing("finding", finding.key))
+    iri = vocab.expand
+    stated: list[tuple[str, NamedNode | Literal | None]] = [
+        ("rdf:type", NamedNode(iri("dg:Finding"))),
+        ("rdf:type", NamedNode(iri("sh:ValidationResult"))),
+        ("dcterms:identifier", Literal(finding.key)),
+        ("rdfs:label", Literal(finding.message_ja, language="ja")),
+        ("rdfs:label", Literal(finding.message_en, language="en")),
+        ("dg:check", NamedNode(finding.check)),
+        ("sh:resultSeverity", NamedNode(f"{_SH}{finding.severity}")),
+        ("sh:focusNode", NamedNode(finding.focus)),
+        ("sh:resultPath", NamedNode(finding.path) if finding.path else None),
+        ("sh:value", Literal(finding.value) if finding.value is not None else None),
+        ("sh:resultMessage", Literal(finding.message_ja, language="ja")),
+        ("sh:resultMessage", Literal(finding.message_en, language="en")),
+        ("dcterms:source", NamedNode(finding.passage) if finding.passage else None),
+        ("dg:explainedBy", NamedNode(finding.explained_by) if finding.explained_by else None),
+    ]
+    for name, value in stated:
+        if value is not None:
+            yield Triple(node, NamedNode(iri(name)), value)
+
+
+def _reconciliation_triples(item: Reconciliation) -> Iterator[Triple]:
+    node = NamedNode(vocab.thing("reconciliation", item.key))
+    iri = vocab.expand
+    measure = item.measure.rpartition("#")[2]
+    decimal = NamedNode(iri("xsd:decimal"))
+
+    def number(value: Decimal) -> Literal:
+        return Literal(f"{value.normalize():f}", datatype=decimal)
+
+    stated: list[tuple[str, NamedNode | Literal | None]] = [
+        ("rdf:type", NamedNode(iri("dg:Finding"))),
+        ("rdf:type", NamedNode(iri("dg:Reconciliation"))),
+        ("dcterms:identifier", Literal(item.key)),
+        ("rdfs:label", Literal(f"照合（{measure}）：{item.basis_ja}", language="ja")),
+        ("rdfs:label", Literal(f"Reconciliation ({measure}): {item.basis_en}", language="en")),
+        ("dg:check", NamedNode(item.check)),
+        ("dg:about", NamedNode(item.about)),
+        ("dg:measure", NamedNode(item.measure)),
+        ("dg:published", number(item.published)),
+        ("dg:listed", number(item.listed)),
+        ("dg:tolerance", number(item.tolerance)),
+        ("dg:verdict", NamedNode(f"{vocab.BASE}scheme/verdict/{item.verdict}")),
+        ("dg:basis", Literal(item.basis_ja, language="ja")),
+        ("dg:basis", Literal(item.basis_en, language="en")),
+        ("dg:explainedBy", NamedNode(item.explained_by) if item.explained_by else None),
+    ]
+    for name, value in stated:
+        if value is not None:
+            yield Triple(node, NamedNode(iri(name)), value)
+
+
+def write_report(report: Report, store: Store, folder: Path) -> None:
+    """Write ``report.ttl`` (a sh:ValidationReport), ``report.csv`` and ``report.html``."""
+    iri = vocab.expand
+    node = NamedNode(f"{vocab.BASE}id/report/current")
+    triples = [
+        Triple(node, NamedNode(iri("rdf:type")), NamedNode(iri("sh:ValidationReport"))),
+        Triple(
+            node,
+            NamedNode(iri("sh:conforms")),
+            Literal(
+                "true" if not report.findings else "false", datatype=NamedNode(iri("xsd:boolean"))
+            ),
+        ),
+        *(
+            Triple(
+                node, NamedNode(iri("sh:result")), NamedNode(vocab.thing("finding", finding.key))
+            )
+            for finding in report.findings
+        ),
+        *report.quads(),
+    ]
+    prefixes = {name: value for name, value in vocab.PREFIXES.items() if "#" in value}
+    serialize(triples, output=folder / "report.ttl", format=RdfFormat.TURTLE, prefixes=prefixes)
+    label = _labeller(store)
+    with (folder / "report.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            "severity check thing thing_ja thing_en path value message_ja message_en passage"
+            " explained_by".split()
+        )
+        for f in report.findings:
+            writer.writerow(
+                [
+                    f.severity,
+                    f.check,
+                    f.focus,
+                    label(f.focus, "ja"),
+                    label(f.focus, "en"),
+                    f.path or "",
+                    f.value or "",
+                    f.message_ja,
+                    f.message_en,
+                    f.passage or "",
+                    f.explained_by or "",
+                ]
+            )
+    with (folder / "reconciliation.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            "verdict observation observation_ja observation_en measure published listed tolerance"
+            " basis_ja basis_en check explained_by".split()
+        )
+        for r in report.reconciliations:
+            writer.writerow(
+                [
+                    r.verdict,
+                    r.about,
+                    label(r.about, "ja"),
+                    label(r.about, "en"),
+                    vocab.shorten(r.measure),
+                    r.published,
+                    r.listed,
+                    r.tolerance,
+                    r.basis_ja,
+                    r.basis_en,
+                    r.check,
+                    r.explained_by or "",
+                ]
+            )
+    environment = Environment(
+        loader=PackageLoader("digiden_kg"), autoescape=select_autoescape(), trim_blocks=True
+    )
+    page = environment.get_template("report.html").render(
+        report=report, label=label, shorten=vocab.shorten
+    )
+    (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _labeller(store: Store) -> Any:
+    predicate = NamedNode(vocab.expand("rdfs:label"))
+
+    def label(iri: str, lang: str) -> str:
+        return next(
+            (
+                quad.object.value
+                for quad in store.quads_for_pattern(NamedNode(iri), predicate, None, DefaultGraph())
+                if quad.object.language == lang
+            ),
+            vocab.shorten(iri),
+        )
+
+    return label
