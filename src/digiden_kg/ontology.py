@@ -25,49 +25,54 @@ _KINDS = {
 _PROPERTY_KINDS = {"object property", "datatype property", "annotation property"}
 
 # Section 4: the OWL 2 datatype map. It has no xsd:date, xsd:gYear or xsd:gYearMonth.
-_DATATYPES = {
+_XSD_DATATYPES = """
+    decimal integer nonNegativeInteger nonPositiveInteger positiveInteger negativeInteger
+    long int short byte unsignedLong unsignedInt unsignedShort unsignedByte double float
+    string normalizedString token language Name NCName NMTOKEN boolean hexBinary base64Binary
+    anyURI dateTime dateTimeStamp
+"""
+_DATATYPES: set[Node] = {
     RDFS.Literal,
     RDF.PlainLiteral,
     RDF.XMLLiteral,
     OWL.real,
     OWL.rational,
-    *(
-        XSD[name]
-        for name in (
-            "decimal integer nonNegativeInteger nonPositiveInteger positiveInteger "
-            "negativeInteger long int short byte unsignedLong unsignedInt unsignedShort "
-            "unsignedByte double float string normalizedString token language Name NCName "
-            "NMTOKEN boolean hexBinary base64Binary anyURI dateTime dateTimeStamp"
-        ).split()
+    *(XSD[name] for name in _XSD_DATATYPES.split()),
+}
+# Section 5: what needs no declaration.
+_BUILT_IN: dict[Node, str] = {
+    **dict.fromkeys(_DATATYPES, "datatype"),
+    **dict.fromkeys((OWL.Thing, OWL.Nothing), "class"),
+    **dict.fromkeys((OWL.topObjectProperty, OWL.bottomObjectProperty), "object property"),
+    **dict.fromkeys((OWL.topDataProperty, OWL.bottomDataProperty), "datatype property"),
+    **dict.fromkeys(
+        (
+            RDFS.label,
+            RDFS.comment,
+            RDFS.seeAlso,
+            RDFS.isDefinedBy,
+            OWL.deprecated,
+            OWL.versionInfo,
+            OWL.priorVersion,
+            OWL.backwardCompatibleWith,
+            OWL.incompatibleWith,
+        ),
+        "annotation property",
     ),
 }
-# Section 5.5: annotation properties that need no declaration.
-_BUILT_IN_ANNOTATIONS = {
-    RDFS.label,
-    RDFS.comment,
-    RDFS.seeAlso,
-    RDFS.isDefinedBy,
-    OWL.deprecated,
-    OWL.versionInfo,
-    OWL.priorVersion,
-    OWL.backwardCompatibleWith,
-    OWL.incompatibleWith,
-}
-# Section 2.4, table 3, as far as RDF and RDFS go; every name of the OWL namespace is in it.
-_SYNTAX = {
+# Section 2.4, table 3: the names that make up axioms.
+_SYNTAX: set[Node] = {
     RDF.type,
     RDF.first,
     RDF.rest,
     RDF.nil,
     RDF.List,
-    RDF.langRange,
     RDFS.domain,
     RDFS.range,
     RDFS.subClassOf,
     RDFS.subPropertyOf,
     RDFS.Datatype,
-    *_DATATYPES,
-    *_BUILT_IN_ANNOTATIONS,
+    *(URIRef(str(name)) for name in dir(OWL)),
 }
 _RESERVED = (str(RDF), str(RDFS), str(OWL), str(XSD))
 _OBJECT_ONLY = (
@@ -154,21 +159,13 @@ class _Profile:
 
     def kind(self, term: Node) -> set[str]:
         """Return what a term is: declared, or known from the specification."""
-        if term in _DATATYPES:
-            return {"datatype"}
-        if term in (OWL.Thing, OWL.Nothing):
-            return {"class"}
-        if term in _BUILT_IN_ANNOTATIONS:
-            return {"annotation property"}
-        if term in (OWL.topObjectProperty, OWL.bottomObjectProperty):
-            return {"object property"}
-        if term in (OWL.topDataProperty, OWL.bottomDataProperty):
-            return {"datatype property"}
+        if term in _BUILT_IN:
+            return {_BUILT_IN[term]}
         return self.kinds.get(term, set())
 
     def header(self) -> Iterator[str]:
         """One ontology, with at most one version IRI (sections 3 and 3.1)."""
-        ontologies = sorted(self.graph.subjects(RDF.type, OWL.Ontology))
+        ontologies = set(self.graph.subjects(RDF.type, OWL.Ontology))
         if len(ontologies) != 1:
             yield f"header: {len(ontologies)} ontologies: a document holds exactly one (3)"
         for ontology in ontologies:
@@ -180,24 +177,19 @@ class _Profile:
 
     def names(self) -> Iterator[str]:
         """No entity has a name of the reserved vocabulary (section 2.4)."""
-        for term in self.kinds:
-            if str(term).startswith(_RESERVED) and not self._built_in(term):
+        for term, kinds in self.kinds.items():
+            if _is_reserved(term) and kinds != {_BUILT_IN.get(term)}:
                 yield f"reserved: {term}: is reserved and names no entity (2.4)"
         for subject, predicate, value in self.graph:
             for term in (predicate, value if predicate == RDF.type else subject):
-                if _is_disallowed(term):
+                if _is_reserved(term) and term not in _SYNTAX and term not in _BUILT_IN:
                     yield f"reserved: {term}: is disallowed vocabulary (2.4)"
-
-    def _built_in(self, term: Node) -> bool:
-        return self.kinds[term] <= (_Profile(Graph()).kind(term) or {""})
 
     def typing(self) -> Iterator[str]:
         """No term is two kinds of property, or class and datatype (section 5.8.1)."""
         for term, kinds in self.kinds.items():
             if len(kinds & _PROPERTY_KINDS) > 1 or kinds >= {"class", "datatype"}:
                 yield f"punning: {term}: is {' and '.join(sorted(kinds))} (5.8.1)"
-            if "datatype" in kinds and term not in _DATATYPES and _is_reserved(term):
-                yield f"datatype: {term}: is not in the datatype map (5.2)"
         for subject, _, characteristic in self.graph.triples((None, RDF.type, None)):
             if characteristic in _OBJECT_ONLY and "object property" not in self.kind(subject):
                 yield (
@@ -231,8 +223,10 @@ class _Profile:
     def _expect(self, term: Node, kinds: set[str]) -> Iterator[str]:
         if isinstance(term, BNode) or self.kind(term) & kinds:
             return
-        if _is_reserved(term):
+        if _is_reserved(term) and kinds == {"datatype"}:
             yield f"datatype: {term}: is not in the datatype map (5.2)"
+        elif _is_reserved(term):
+            yield f"reserved: {term}: is used as {' or '.join(sorted(kinds))} (2.4)"
         elif self.kind(term):
             found = " and ".join(sorted(self.kind(term)))
             yield f"kind: {term}: is {found}, but stands for {' or '.join(sorted(kinds))} (9)"
@@ -259,9 +253,8 @@ class _Profile:
         """Each literal has a datatype that OWL knows or the graph declares (sections 4, 5.2)."""
         for value in self.graph.objects():
             datatype = value.datatype if isinstance(value, Literal) else None
-            if datatype in (None, RDF.langString) or "datatype" in self.kind(datatype):
-                continue
-            yield f"datatype: {datatype}: is not in the datatype map (5.2)"
+            if datatype and datatype != RDF.langString and "datatype" not in self.kind(datatype):
+                yield f"datatype: {datatype}: is not in the datatype map (5.2)"
 
     def simple_properties(self) -> Iterator[str]:
         """No property that follows from a chain is counted or functional (section 11.2)."""
@@ -271,7 +264,8 @@ class _Profile:
             *self.graph.subjects(OWL.propertyChainAxiom),
         }
         for root in roots:
-            composite.update(self.graph.transitive_objects(root, RDFS.subPropertyOf))
+            above = self.graph.transitive_objects(root, RDFS.subPropertyOf)
+            composite.update(term for term in above if term is not None)
         for term in composite:
             uses = [*self.graph.objects(term, RDF.type)]
             for restriction in self.graph.subjects(OWL.onProperty, term):
@@ -283,14 +277,4 @@ class _Profile:
 
 
 def _is_reserved(term: Node) -> bool:
-    return isinstance(term, URIRef) and term.startswith(_RESERVED)
-
-
-def _is_disallowed(term: Node) -> bool:
-    if not _is_reserved(term) or term in _SYNTAX:
-        return False
-    return not (str(term).startswith(str(OWL)) and str(term)[len(OWL) :] in _owl_names())
-
-
-def _owl_names() -> frozenset[str]:
-    return frozenset(str(name)[len(OWL) :] for name in dir(OWL) if str(name).startswith(str(OWL)))
+    return isinstance(term, URIRef) and str(term).startswith(_RESERVED)
