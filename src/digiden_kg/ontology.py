@@ -223,13 +223,13 @@ class _Profile:
     def _expect(self, term: Node, kinds: set[str]) -> Iterator[str]:
         if isinstance(term, BNode) or self.kind(term) & kinds:
             return
-        if _is_reserved(term) and kinds == {"datatype"}:
+        if self.kind(term):
+            found = " and ".join(sorted(self.kind(term)))
+            yield f"kind: {term}: is {found}, but stands for {' or '.join(sorted(kinds))} (9)"
+        elif _is_reserved(term) and kinds == {"datatype"}:
             yield f"datatype: {term}: is not in the datatype map (5.2)"
         elif _is_reserved(term):
             yield f"reserved: {term}: is used as {' or '.join(sorted(kinds))} (2.4)"
-        elif self.kind(term):
-            found = " and ".join(sorted(self.kind(term)))
-            yield f"kind: {term}: is {found}, but stands for {' or '.join(sorted(kinds))} (9)"
         else:
             yield f"undeclared: {term}: is used as {' or '.join(sorted(kinds))} (5.8.1)"
 
