@@ -1,14 +1,17 @@
 """Errors of digiden-kg.
 
-    DigidenError
-    ├── InputError         the tables, shapes or queries given to a build are wrong (carries problems)
-    │   └── (list of Problem: file, row, column, value, remedy)
-    ├── AmountError        a text is no amount of money
-    ├── CodeError          a code has the wrong length or check digit
-    ├── ReleaseError       a release folder is missing or damaged
-    └── QueryError         a query cannot be run
-        ├── QueryTimeout   it ran longer than its time limit
-        └── ParameterError a value given to a saved question does not fit
+DigidenError
+├── InputError         the tables, shapes or queries given to a build are wrong (carries problems)
+│   └── (list of Problem: file, row, column, value, remedy)
+├── AmountError        a text is no amount of money
+├── CodeError          a code has the wrong length or check digit
+├── ReleaseError       a release folder is missing or damaged
+└── QueryError         a query cannot be run
+    ├── QuerySyntaxError   it is no SPARQL query (carries line and column)
+    ├── QueryTimeout       it ran longer than its time limit
+    ├── QueryMemoryError   it needed more memory or stack than a worker has
+    ├── QueryBusy          no worker was free in time
+    └── ParameterError     a value given to a saved question does not fit
 """
 
 from __future__ import annotations
@@ -75,8 +78,25 @@ class QueryError(DigidenError):
     """A query cannot be run; the message says why."""
 
 
+class QuerySyntaxError(QueryError):
+    """A text is no SPARQL query; ``line`` and ``column`` count from 1, None where not known."""
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        self.line = line
+        self.column = column
+        super().__init__(message)
+
+
 class QueryTimeout(QueryError):
     """A query ran longer than its time limit."""
+
+
+class QueryMemoryError(QueryError):
+    """A query needed more memory, or a deeper stack, than a worker may use."""
+
+
+class QueryBusy(QueryError):
+    """Every worker was busy for as long as a query may wait."""
 
 
 class ParameterError(QueryError):

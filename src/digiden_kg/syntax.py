@@ -1,0 +1,131 @@
+"""The text of queries: tokens, and the ``#+`` header of a query file.
+
+The tokens are enough to find words and slots, not to parse. A word inside a comment, a string or
+an IRI is not a word of the query. Everything that looks at query text before the engine does (the
+form of a query, the slots of a saved question, a request for federation) asks this module, so
+that they all agree on what is text and what is quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from digiden_kg import vocab
+from digiden_kg.exceptions import InputError, Problem
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>\s+|\#[^\n\r]*)
+  | (?P<iri><(?:[^<>"{}|^`\\\x00-\x20]|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*>)
+  | (?P<string>\"\"\"(?:\"{0,2}(?:[^"\\]|\\.))*\"\"\" | '''(?:'{0,2}(?:[^'\\]|\\.))*'''
+              | "(?:[^"\\\n\r]|\\.)*" | '(?:[^'\\\n\r]|\\.)*')
+  | (?P<variable>[?$]\w+)
+  | (?P<tag>@[A-Za-z]+(?:-[A-Za-z0-9]+)*)
+  | (?P<name>(?:\w(?:[\w.-]*[\w-])?)?:(?:[\w:.-]|%[0-9A-Fa-f]{2}|\\[-_~.!$&'()*+,;=/?\#@%])*)
+  | (?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?)
+  | (?P<word>[A-Za-z_]\w*)
+  | (?P<mark>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_QUERIES = frozenset({"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"})
+_UPDATES = frozenset(
+    {"INSERT", "DELETE", "WITH", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"}
+)
+
+
+class Token(NamedTuple):
+    """A piece of a SPARQL text; ``start`` and ``end`` are offsets into it."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Yield the tokens of a text without white space and comments."""
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup and match.lastgroup != "space":
+            yield Token(match.lastgroup, match[0], match.start(), match.end())
+
+
+def words(text: str) -> Iterator[str]:
+    """Yield the bare words of a query (keywords and functions) in capitals."""
+    return (token.text.upper() for token in tokens(text) if token.kind == "word")
+
+
+def query_form(text: str) -> str | None:
+    """Return SELECT, ASK, CONSTRUCT or DESCRIBE; UPDATE for an update; None for neither."""
+    for word in words(text):
+        if word in _QUERIES:
+            return word
+        if word in _UPDATES:
+            return "UPDATE"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFile:
+    """A query file: its name, what its header says, where it says it, and the query."""
+
+    name: str
+    header: Mapping[str, Any]
+    lines: Mapping[tuple[str, ...], int]
+    """Line of each key of the header, by its path: ``("params", "service", "class")``."""
+    text: str
+
+    def problem(self, key: tuple[str, ...], message: str, remedy: str) -> Problem:
+        """Return a problem at a key of the header, or at the nearest key above it."""
+        place = key
+        while place and place not in self.lines:
+            place = place[:-1]
+        return Problem(
+            self.name, self.lines.get(place, 1), ".".join(key) or None, None, message, remedy
+        )
+
+
+def read_query(path: Path) -> QueryFile:
+    """Read a query file; its IRIs are moved to the base of the settings.
+
+    Raises:
+        InputError: The file is no UTF-8, or its header is no YAML mapping.
+    """
+    remedy = "See the headers of the other files of this folder."
+    try:
+        text = vocab.rebase(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        problem = Problem(path.name, None, None, None, str(error), "Save the file as UTF-8.")
+        raise InputError([problem]) from error
+    # Lines that are not of the header become empty, so that YAML counts the lines of the file.
+    header = "\n".join(
+        line[2:].removeprefix(" ") if line.startswith("#+") else "" for line in text.splitlines()
+    )
+    try:
+        node = yaml.compose(header, yaml.SafeLoader)
+        values = yaml.safe_load(header)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        message = f"the header is no YAML: {getattr(error, 'problem', None) or error}"
+        line = mark.line + 1 if mark else 1
+        raise InputError([Problem(path.name, line, None, None, message, remedy)]) from error
+    if not isinstance(values, dict):
+        raise InputError([Problem(path.name, 1, None, None, "there is no #+ header", remedy)])
+    return QueryFile(path.name, values, dict(_key_lines(node, ())), text)
+
+
+def _key_lines(
+    node: yaml.Node | None, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place = (*path, str(key.value))
+            yield place, key.start_mark.line + 1
+            yield from _key_lines(value, place)
