@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -318,6 +319,20 @@ def test_only_terms_of_the_ontology_are_used(pattern: str) -> None:
     }
 
     assert sorted(unknown) == []
+
+
+def test_components_of_the_statistics_are_component_properties(ontology: Graph) -> None:
+    kinds = {
+        "dimension": QB.DimensionProperty,
+        "measure": QB.MeasureProperty,
+        "attribute": QB.AttributeProperty,
+    }
+    table = PROJECT / "data" / "tables" / "statistics_components.csv"
+    with table.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert rows
+    for row in rows:
+        assert (DG[row["property"]], RDF.type, kinds[row["kind"]]) in ontology, row
 
 
 def test_an_unknown_term_would_be_seen() -> None:

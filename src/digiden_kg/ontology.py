@@ -7,6 +7,7 @@ Specification (second edition).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -278,3 +279,9 @@ class _Profile:
 
 def _is_reserved(term: Node) -> bool:
     return isinstance(term, URIRef) and str(term).startswith(_RESERVED)
+
+
+if __name__ == "__main__":
+    for folder in sys.argv[1:]:
+        for file in sorted(Path(folder).rglob("*.ttl")):
+            format_turtle(file)
