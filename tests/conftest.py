@@ -8,8 +8,16 @@ import pytest
 from pyoxigraph import RdfFormat, Store
 
 from digiden_kg.questions import Question, load_question
+from digiden_kg.register import Register, load_register
 
 DATA = Path(__file__).parent / "data"
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def register() -> Register:
+    """The register of the project."""
+    return load_register(PROJECT / "data" / "register")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from pyoxigraph import (
     CanonicalizationAlgorithm,
     Dataset,
     DefaultGraph,
-    Literal,
     NamedNode,
     Quad,
     RdfFormat,
@@ -150,7 +149,8 @@ def derive(store: Store, folder: Path) -> None:
         added = 0
         for path, text in queries:
             try:
-                added += add_to(store, list(store.query(text)), vocab.DERIVED)
+                constructed: Any = store.query(text)
+                added += add_to(store, list(constructed), vocab.DERIVED)
             except SyntaxError as error:
                 problem = Problem(path.name, None, None, None, str(error), "Mend the query.")
                 raise InputError([problem]) from error
@@ -164,7 +164,11 @@ def derive(store: Store, folder: Path) -> None:
 
 def dangling(store: Store, statements: Iterable[Statement]) -> Iterator[Problem]:
     """Yield a problem for each cell that names a thing of ours that nothing describes."""
-    described = {quad.subject.value for quad in store.quads_for_pattern(None, _TYPE, None, None)}
+    described = {
+        quad.subject.value
+        for quad in store.quads_for_pattern(None, _TYPE, None, None)
+        if isinstance(quad.subject, NamedNode)
+    }
     ours = (f"{vocab.BASE}id/", f"{vocab.BASE}scheme/", vocab.SOURCES)
     seen: set[tuple[str, int, str, str]] = set()
     for statement in statements:
@@ -236,6 +240,3 @@ def counts(store: Store, report: Report) -> dict[str, int]:
         "violations": report.violations,
         "reconciled": len(report.reconciliations),
     }
-
-
-__all__ = ["Literal", "Progress", "assemble", "build", "derive", "write_dataset"]

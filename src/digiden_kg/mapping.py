@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import uritemplate
 from pyoxigraph import Literal, NamedNode, Quad
+from uritemplate.variable import VariableValue
 
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem
@@ -106,14 +107,18 @@ def _map_row(
         yield Statement(quad, table.name, row.number, "", "")
 
 
-def _variables(row: Row, column: Column, cell: Cell) -> dict[str, str]:
-    variables = {name: cells[0].text for name, cells in row.cells.items() if cells}
+def _variables(row: Row, column: Column, cell: Cell) -> dict[str, VariableValue]:
+    variables: dict[str, VariableValue] = {
+        name: cells[0].text for name, cells in row.cells.items() if cells
+    }
     if not column.virtual:
         variables[column.name] = cell.text
     return variables
 
 
-def _iri(template: uritemplate.URITemplate, variables: dict[str, str]) -> NamedNode | None:
+def _iri(
+    template: uritemplate.URITemplate, variables: dict[str, VariableValue]
+) -> NamedNode | None:
     if any(name not in variables for name in template.variable_names):
         return None
     return NamedNode(vocab.expand(template.expand(variables)))

@@ -337,6 +337,8 @@ def _duplicate_keys(shown: str, rows: Sequence[Row], keys: Sequence[str]) -> Ite
     seen: dict[tuple[tuple[Cell, ...], ...], int] = {}
     for row in rows if keys else ():
         key = tuple(row.cells[name] for name in keys)
+        if not all(key):
+            continue
         first = seen.setdefault(key, row.number)
         if first != row.number:
             yield Problem(

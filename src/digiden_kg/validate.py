@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import rdflib
-import yaml
 from jinja2 import Environment, PackageLoader, select_autoescape
 from pyoxigraph import DefaultGraph, Literal, NamedNode, RdfFormat, Store, Triple, serialize
 from pyshacl import validate as shacl_validate
@@ -31,9 +30,18 @@ from pyshacl import validate as shacl_validate
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem
 from digiden_kg.settings import Settings
+from digiden_kg.syntax import QueryFile, read_query
 
 _SH = vocab.PREFIXES["sh"]
 _SEVERITIES = ("Violation", "Warning", "Info")
+_FINDING_COLUMNS = [
+    *("severity", "check", "thing", "thing_ja", "thing_en", "path", "value"),
+    *("message_ja", "message_en", "passage", "explained_by"),
+]
+_RECONCILIATION_COLUMNS = [
+    *("verdict", "observation", "observation_ja", "observation_en", "measure"),
+    *("published", "listed", "tolerance", "basis_ja", "basis_en", "check", "explained_by"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +144,13 @@ def check_store(store: Store, settings: Settings) -> Report:
 
 def explanations(store: Store) -> dict[str, str]:
     """Return thing → correction that is about it."""
-    about = NamedNode(vocab.expand("dg:about"))
-    correction = NamedNode(vocab.expand("dg:Correction"))
-    kind = NamedNode(vocab.expand("rdf:type"))
-    return {
-        quad.object.value: quad.subject.value
-        for quad in sorted(store.quads_for_pattern(None, about, None, DefaultGraph()), key=str)
-        if next(store.quads_for_pattern(quad.subject, kind, correction, DefaultGraph()), None)
-    }
+    query = f"""
+      PREFIX dg: <{vocab.PREFIXES["dg"]}>
+      SELECT ?thing (MIN(STR(?correction)) AS ?by)
+      WHERE {{ ?correction a dg:Correction ; dg:about ?thing }}
+      GROUP BY ?thing
+    """
+    return {row["thing"].value: row["by"].value for row in select(store, query)}
 
 
 def default_graph(store: Store) -> rdflib.Graph:
@@ -195,26 +202,6 @@ def run_shapes(data: rdflib.Graph, shapes: rdflib.Graph) -> Iterator[Finding]:
         )
 
 
-def read_header(path: Path) -> tuple[dict[str, Any], str]:
-    """Return the ``#+`` header of a query file (YAML) and its text.
-
-    Raises:
-        InputError: The header is no YAML mapping.
-    """
-    text = vocab.rebase(path.read_text(encoding="utf-8"))
-    lines = [line.removeprefix("#+") for line in text.splitlines() if line.startswith("#+")]
-    try:
-        header = yaml.safe_load("\n".join(line.removeprefix(" ") for line in lines))
-    except yaml.YAMLError as error:
-        header = error
-    if not isinstance(header, dict):
-        problem = Problem(
-            path.name, 1, None, None, f"the #+ header is no YAML: {header}", "See the other files."
-        )
-        raise InputError([problem])
-    return header, text
-
-
 def run_checks(store: Store, folder: Path) -> Iterator[Finding]:
     """Yield what the check queries of a folder find.
 
@@ -222,12 +209,12 @@ def run_checks(store: Store, folder: Path) -> Iterator[Finding]:
         InputError: A query or its header is wrong.
     """
     for path in sorted(folder.glob("*.rq")):
-        header, text = read_header(path)
-        problem, fix = _texts(path, header, "problem"), _texts(path, header, "fix")
-        for row in _rows(store, path, text):
+        query = read_query(path)
+        problem, fix = _texts(query, "problem"), _texts(query, "fix")
+        for row in _rows(store, query):
             yield Finding(
                 check=vocab.thing("check", path.stem),
-                severity=str(header.get("severity", "Violation")),
+                severity=str(query.header.get("severity", "Violation")),
                 focus=row["subject"].value,
                 path=None,
                 value=row["value"].value if row["value"] else None,
@@ -244,9 +231,9 @@ def run_reconciliations(store: Store, folder: Path) -> Iterator[Reconciliation]:
         InputError: A query or its header is wrong.
     """
     for path in sorted(folder.glob("*.rq")):
-        header, text = read_header(path)
-        basis = _texts(path, header, "basis")
-        for row in _rows(store, path, text):
+        query = read_query(path)
+        basis = _texts(query, "basis")
+        for row in _rows(store, query):
             published, listed, tolerance = (
                 Decimal(row[name].value) for name in ("published", "listed", "tolerance")
             )
@@ -257,7 +244,7 @@ def run_reconciliations(store: Store, folder: Path) -> Iterator[Reconciliation]:
                 published=published,
                 listed=listed,
                 tolerance=tolerance,
-                verdict=verdict(str(header.get("kind")), published, listed, tolerance),
+                verdict=verdict(str(query.header.get("kind")), published, listed, tolerance),
                 basis_ja=basis["ja"],
                 basis_en=basis["en"],
             )
@@ -299,21 +286,25 @@ def _contradiction(item: Reconciliation) -> Finding:
     )
 
 
-def _rows(store: Store, path: Path, text: str) -> Iterator[Any]:
+def _rows(store: Store, query: QueryFile) -> Iterator[Any]:
     try:
-        yield from store.query(text)
+        yield from select(store, query.text)
     except (SyntaxError, KeyError) as error:
-        problem = Problem(path.name, None, None, None, str(error), "Mend the query.")
-        raise InputError([problem]) from error
+        raise InputError([query.problem((), str(error), "Mend the query.")]) from error
 
 
-def _texts(path: Path, header: Mapping[str, Any], name: str) -> dict[str, str]:
-    texts = header.get(name)
+def select(store: Store, text: str) -> Iterator[Any]:
+    """Yield the rows of a SELECT query; a row is read as ``row["variable"].value``."""
+    rows: Any = store.query(text)
+    yield from rows
+
+
+def _texts(query: QueryFile, name: str) -> Mapping[str, str]:
+    texts = query.header.get(name)
     if not isinstance(texts, dict) or not {"ja", "en"} <= set(texts):
-        problem = Problem(
-            path.name, 1, name, None, "the header lacks this text", "Write {en: …, ja: …}."
+        raise InputError(
+            [query.problem((name,), "the header lacks this text", "Write {en: …, ja: …}.")]
         )
-        raise InputError([problem])
     return texts
 
 
@@ -398,10 +389,7 @@ def write_report(report: Report, store: Store, folder: Path) -> None:
     label = _labeller(store)
     with (folder / "report.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            "severity check thing thing_ja thing_en path value message_ja message_en passage"
-            " explained_by".split()
-        )
+        writer.writerow(_FINDING_COLUMNS)
         for f in report.findings:
             writer.writerow(
                 [
@@ -420,10 +408,7 @@ def write_report(report: Report, store: Store, folder: Path) -> None:
             )
     with (folder / "reconciliation.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            "verdict observation observation_ja observation_en measure published listed tolerance"
-            " basis_ja basis_en check explained_by".split()
-        )
+        writer.writerow(_RECONCILIATION_COLUMNS)
         for r in report.reconciliations:
             writer.writerow(
                 [
@@ -450,17 +435,17 @@ def write_report(report: Report, store: Store, folder: Path) -> None:
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
-def _labeller(store: Store) -> Any:
-    predicate = NamedNode(vocab.expand("rdfs:label"))
+def _labeller(store: Store) -> Callable[[str, str], str]:
+    query = f"""
+      PREFIX rdfs: <{vocab.PREFIXES["rdfs"]}>
+      SELECT ?thing ?label WHERE {{ ?thing rdfs:label ?label }}
+    """
+    labels = {
+        (row["thing"].value, row["label"].language): row["label"] for row in select(store, query)
+    }
 
     def label(iri: str, lang: str) -> str:
-        return next(
-            (
-                quad.object.value
-                for quad in store.quads_for_pattern(NamedNode(iri), predicate, None, DefaultGraph())
-                if quad.object.language == lang
-            ),
-            vocab.shorten(iri),
-        )
+        found = labels.get((iri, lang))
+        return found.value if found else vocab.shorten(iri)
 
     return label

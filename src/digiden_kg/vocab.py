@@ -74,7 +74,7 @@ def shorten(iri: str) -> str:
     best = max(
         (p for p in PREFIXES.items() if iri.startswith(p[1])), key=lambda p: len(p[1]), default=None
     )
-    return f"{best[0]}:{iri[len(best[1]):]}" if best else iri
+    return f"{best[0]}:{iri[len(best[1]) :]}" if best else iri
 
 
 def source(key: str) -> str:
