@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from digiden_kg.normalize import body_code, corporate_number, hepburn
 
@@ -43,6 +43,17 @@ def main() -> None:
     print(f"{path.name}: {len(rows)} rows")
 
 
+class Place(NamedTuple):
+    """A municipality, as its sources name it."""
+
+    area_code: str
+    prefecture: str
+    district: str
+    """County (大沼郡), or the island that Japan Post sets before two names (三宅島)."""
+    name: str
+    kana: str
+
+
 def iter_rows() -> Iterator[dict[str, str]]:
     """Yield a row per prefecture and municipality."""
     spellings = read_spellings()
@@ -51,21 +62,20 @@ def iter_rows() -> Iterator[dict[str, str]]:
     for entry in read_japancode("prefectures"):
         yield prefecture_row(entry)
     # Japan Post names only the wards of designated cities; japancode has the cities as well.
-    parents = {
-        code: entry
+    cities = [
+        Place(code, entry["pref"], "", entry["city"], katakana(entry["citykana"]))
         for code, entry in points.items()
         if code not in postal and " " not in entry["city"]
-    }
-    for code, entry in parents.items():
-        kana = katakana(entry["citykana"])
-        yield municipality_row(code, entry["pref"], "", "", entry["city"], kana, entry, spellings)
-    wards = tuple(entry["city"] for entry in parents.values())
-    for code, (prefecture, city, city_kana) in postal.items():
-        if city.startswith(wards) and city not in wards:
-            continue
-        county, island, name, kana = split_name(city, city_kana)
-        point = points[code]
-        yield municipality_row(code, prefecture, county, island, name, kana, point, spellings)
+    ]
+    names = tuple(city.name for city in cities)
+    others = [
+        Place(code, prefecture, *split_name(city, kana))
+        for code, (prefecture, city, kana) in postal.items()
+        if city in names or not city.startswith(names)
+    ]
+    for place in (*cities, *others):
+        spelling = spellings.pop((place.prefecture, place.name), {"romaji": "", "aliases": ""})
+        yield municipality_row(place, points[place.area_code], spelling)
     if spellings:
         raise SystemExit(f"spellings.csv names nobody: {sorted(spellings)}")
 
@@ -89,40 +99,32 @@ def prefecture_row(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def municipality_row(
-    area_code: str,
-    prefecture: str,
-    county: str,
-    island: str,
-    name: str,
-    kana: str,
-    point: dict[str, Any],
-    spellings: dict[tuple[str, str], dict[str, str]],
+    place: Place, point: dict[str, Any], spelling: dict[str, str]
 ) -> dict[str, str]:
     """Return the row of a city, town, village or special ward."""
-    kind = CLASSES[name[-1]]
-    ending = next(ending for ending in ENDINGS[name[-1]] if kana.endswith(ending))
-    if not katakana(point["citykana"]).endswith(kana) or point["pref"] != prefecture:
-        raise SystemExit(f"{area_code} {name} {kana}: japancode has {point}")
-    spelling = spellings.pop((prefecture, name), {"romaji": "", "aliases": ""})
-    romaji = spelling["romaji"] or hepburn(kana.removesuffix(ending)).capitalize()
+    name, kind = place.name, CLASSES[place.name[-1]]
+    ending = next(ending for ending in ENDINGS[name[-1]] if place.kana.endswith(ending))
+    if katakana(point["citykana"]) != place.kana or point["pref"] != place.prefecture:
+        raise SystemExit(f"{place}: japancode has {point}")
+    romaji = spelling["romaji"] or hepburn(place.kana.removesuffix(ending)).capitalize()
     aliases = {
         *spelling["aliases"].split("|"),
-        *([island + name] if island else []),
+        place.district + name,
         name.replace("ケ", "ヶ"),
         name.replace("ヶ", "ケ"),
         point["city"],
     }
     return row(
-        area_code,
+        place.area_code,
         name=name,
-        kana=kana,
+        kana=place.kana,
         romaji=romaji,
         label_en=f"{romaji} {ENGLISH[kind]}",
         classes=f"LocalGovernment|Municipality|{kind}",
         body_kind="special-ward" if kind == "SpecialWard" else "municipality",
-        prefecture=body_code(f"{area_code[:2]}000"),
-        county=county,
-        full_name=prefecture + county + name,
+        prefecture=body_code(f"{place.area_code[:2]}000"),
+        county=place.district if place.district.endswith("郡") else "",
+        full_name=place.prefecture + name,
         aliases="|".join(sorted(aliases - {"", name})),
         latitude=degrees(point["lat"]),
         longitude=degrees(point["lng"]),
@@ -141,17 +143,16 @@ def row(area_code: str, *, classes: str, **cells: str) -> dict[str, str]:
     return {**dict.fromkeys(FIELDS, ""), **computed, **cells}
 
 
-def split_name(city: str, kana: str) -> tuple[str, str, str, str]:
-    """Return county, island, name and kana of the name: 大沼郡昭和村 → 大沼郡, "", 昭和村, ショウワムラ.
+def split_name(city: str, kana: str) -> tuple[str, str, str]:
+    """Return district, name and kana of the name: 大沼郡昭和村 → 大沼郡, 昭和村, ショウワムラ.
 
-    The last グン ends the county, as in キタグンマグンシントウムラ. Japan Post sets an island before
-    two names (三宅島三宅村).
+    The last グン ends the county, as in キタグンマグンシントウムラ.
     """
     if match := re.fullmatch(r"(.+?郡)(.+[町村])", city):
-        return match[1], "", match[2], kana.rpartition("グン")[2]
+        return match[1], match[2], kana.rpartition("グン")[2]
     if match := re.fullmatch(r"(.+島)(.+[町村])", city):
-        return "", match[1], match[2], re.sub(r"^.+[シジ]マ", "", kana)
-    return "", "", city, kana
+        return match[1], match[2], re.sub(r"^.+[シジ]マ", "", kana)
+    return "", city, kana
 
 
 def degrees(value: float) -> str:

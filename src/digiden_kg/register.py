@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +25,8 @@ _PREFECTURE = re.compile("(.{2,3}[都道府県])(.+)")
 _CONFUSABLE = (
     "亀鎌 部都郡 大太犬 土士 未末 己已巳 千干 日目 口ロ 工エ 二ニ 力カ 八ハ "
     "夕タ 卜ト 間問 鳥烏 島鳥 綱網 萩荻 氷水永 王玉 牛午 村材 柿杮 栗粟 "
-    "板坂阪 折拆 理埋 沖仲 住佳往 宮官 石右 今令 白自 氏民 古吉 崎埼 岡同 "
-    "川州 北此 天夫 木本 井丼 伊尹 久九 名各 束東 輸輪 浦捕 津律 原厚 高蒿 "
-    "戸尸 貝具 里黒"
+    "板坂阪 折拆 理埋 沖仲 住佳往 宮官 石右 今令 白自 氏民 古吉 崎埼 木本 "
+    "名各 浦捕 津律 原厚"
 )
 _GROUPS: dict[str, set[int]] = {}
 for _number, _group in enumerate(_CONFUSABLE.split()):
@@ -135,13 +134,13 @@ class Register:
         elsewhere = self._index.get(key, [])
         if not home and (parts := _PREFECTURE.fullmatch(key)):
             homes = _rank(parts[1], self._prefectures.items())
-            codes = [c for c in self._index.get(parts[2], []) if self._home(c) in homes]
-        elif stem and stem != key:
-            codes = [c for c in self._index.get(stem, []) if home in (None, self._home(c))]
+            same = [c for c in self._index.get(parts[2], []) if self._home(c) in homes]
+        elif stem != key:
+            same = [c for c in self._index.get(stem, []) if home in (None, self._home(c))]
         else:
-            codes = []
-        near = [*codes, *elsewhere] or self._near(key, home) or self._near(key, None)
-        return self._names(dict.fromkeys(near))
+            same = []
+        codes = same or [*self._near(key, home), *elsewhere] or self._near(key, None)
+        return self._names(list(dict.fromkeys(codes))[:_PROPOSALS])
 
     def _home(self, code: str) -> str:
         return self.bodies[code].prefecture_code
@@ -201,7 +200,7 @@ def load_register(folder: Path) -> Register:
             kana=row["kana"],
             romaji=row["romaji"],
             label_en=row["label_en"],
-            full_name=prefectures.get(row["prefecture"], "") + row["name"],
+            full_name=row["full_name"] or row["name"],
             aliases=tuple(filter(None, row["aliases"].split("|"))),
         )
         for row in rows
@@ -209,20 +208,13 @@ def load_register(folder: Path) -> Register:
     index: defaultdict[str, list[str]] = defaultdict(list)
     for body in bodies.values():
         if body.prefecture_code:
-            for key in {_key(name) for name in _forms(body)}:
+            for key in {_key(name) for name in (body.name, *body.aliases)}:
                 index[key].append(body.code)
     return Register(
         bodies=bodies,
         _index=dict(index),
         _prefectures={_key(name): code for code, name in prefectures.items()},
     )
-
-
-def _forms(body: Body) -> Iterator[str]:
-    for name in (body.name, *body.aliases):
-        yield name
-        if body.county:
-            yield body.county + name
 
 
 def _key(name: str) -> str:
