@@ -1,0 +1,188 @@
+"""Builds of the real project: deterministic, honest about bad input, safe when they fail."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pyoxigraph import BlankNode, DefaultGraph, Store
+
+from digiden_kg.build import assemble, build
+from digiden_kg.exceptions import InputError
+from digiden_kg.release import Release, current_release, sha256
+from digiden_kg.settings import Settings, load_settings
+from digiden_kg.validate import Report
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    out = tmp_path_factory.mktemp("out")
+    return replace(load_settings(), project_dir=Path(__file__).parents[1], out_dir=out)
+
+
+@pytest.fixture(scope="module")
+def built(settings: Settings) -> tuple[Release, Report]:
+    return build(settings)
+
+
+@pytest.fixture
+def damaged(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """A copy of the project whose tables a test may damage; releases go to the same place."""
+    for part in ("data", "ontology", "shapes", "queries"):
+        shutil.copytree(settings.project_dir / part, tmp_path / part)
+    yield replace(settings, project_dir=tmp_path)
+
+
+def edit(settings: Settings, table: str, old: str, new: str) -> None:
+    path = settings.data_dir / "tables" / table
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_two_builds_are_equal_byte_for_byte(
+    settings: Settings, built: tuple[Release, Report], tmp_path: Path
+) -> None:
+    again, _ = build(replace(settings, out_dir=tmp_path))
+
+    assert again.name == built[0].name
+    assert sha256(again.dataset) == sha256(built[0].dataset)
+
+
+def test_the_lines_are_sorted_and_each_stands_once(built: tuple[Release, Report]) -> None:
+    lines = built[0].dataset.read_text(encoding="utf-8").splitlines()
+
+    assert lines == sorted(set(lines))
+
+
+def test_nothing_is_blank(built: tuple[Release, Report]) -> None:
+    store = built[0].open_store()
+
+    assert not [q for q in store if isinstance(q.subject, BlankNode)]
+    assert not [q for q in store if isinstance(q.object, BlankNode)]
+
+
+def test_the_default_graph_is_the_named_graphs_merged(built: tuple[Release, Report]) -> None:
+    store = built[0].open_store()
+
+    default = {str(q.triple) for q in store.quads_for_pattern(None, None, None, DefaultGraph())}
+    named = {str(q.triple) for q in store if q.graph_name != DefaultGraph()}
+
+    assert default == named
+
+
+def test_the_manifest_counts_what_the_store_holds(built: tuple[Release, Report]) -> None:
+    release, report = built
+    store: Store = release.open_store()
+
+    assert release.counts["quads"] == len(store)
+    assert release.counts["bodies"] == 1788
+    assert release.counts["findings"] == len(report.findings)
+    assert release.manifest["outputs"]["digiden.nq"] == sha256(release.dataset)
+    assert release.manifest["inputs"]["data/tables/passages.csv"] == sha256(
+        Path(__file__).parents[1] / "data" / "tables" / "passages.csv"
+    )
+
+
+def test_the_current_release_is_the_last_one(
+    settings: Settings, built: tuple[Release, Report]
+) -> None:
+    assert current_release(settings.out_dir).name == built[0].name
+
+
+def test_a_release_stays_as_it_is_when_it_is_built_again(
+    settings: Settings, built: tuple[Release, Report]
+) -> None:
+    before = (built[0].path / "manifest.json").stat().st_mtime_ns
+
+    build(settings)
+
+    assert (built[0].path / "manifest.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "place"),
+    [
+        (
+            "statistics_overall.csv",
+            "653億円",
+            "many",
+            r"statistics_overall\.csv, row 2, column project_cost.*'many'",
+        ),
+        (
+            "statistics_type1_prefectures.csv",
+            "北海道",
+            "南海道",
+            r"statistics_type1_prefectures\.csv, row 2, column prefecture.*南海道",
+        ),
+        (
+            "statistics_type1_fields.csv",
+            "2,type1,2,",
+            "2,type1,99,",
+            r"statistics_type1_fields\.csv, row 3, column field: nothing describes scheme/field/99",
+        ),
+        (
+            "statistics_overall.csv",
+            "mnc,mnc,",
+            "type3,mnc,",
+            r"statistics_overall\.csv, row 6, column key: row 5 has the same key",
+        ),
+        (
+            "statistics_overall.csv",
+            ",overall\n",
+            ",overal\n",
+            r"statistics_overall\.csv, row 2.*Near: source/digiden-2023-04/overall",
+        ),
+        (
+            "rounds.csv",
+            "label_ja",
+            "name_ja",
+            r"rounds\.csv, row 1, column label_ja: this column is missing",
+        ),
+    ],
+    ids=["amount", "body", "code", "key", "passage", "column"],
+)
+def test_bad_input_is_named_and_leaves_the_last_release(
+    damaged: Settings,
+    built: tuple[Release, Report],
+    table: str,
+    old: str,
+    new: str,
+    place: str,
+) -> None:
+    edit(damaged, table, old, new)
+
+    with pytest.raises(InputError, match=place):
+        build(damaged)
+
+    assert current_release(damaged.out_dir).name == built[0].name
+    assert not list(damaged.out_dir.glob(".staging-*"))
+
+
+def test_problems_of_several_tables_come_together(damaged: Settings) -> None:
+    edit(damaged, "statistics_overall.csv", "653億円", "many")
+    edit(damaged, "statistics_type1_prefectures.csv", "北海道", "南海道")
+
+    with pytest.raises(InputError) as caught:
+        assemble(damaged)
+
+    assert {problem.file.rpartition("/")[2] for problem in caught.value.problems} == {
+        "statistics_overall.csv",
+        "statistics_type1_prefectures.csv",
+    }
+
+
+def test_a_broken_derivation_is_named(damaged: Settings) -> None:
+    broken = damaged.queries_dir / "derive" / "broken.rq"
+    broken.write_text("CONSTRUCT { ?a ?b }", encoding="utf-8")
+
+    with pytest.raises(InputError, match=r"broken\.rq"):
+        assemble(damaged)
+
+
+def test_broken_turtle_is_named(damaged: Settings) -> None:
+    (damaged.ontology_dir / "broken.ttl").write_text("a b", encoding="utf-8")
+
+    with pytest.raises(InputError, match=r"ontology/broken\.ttl"):
+        assemble(damaged)
