@@ -8,7 +8,7 @@ from pathlib import Path
 
 import owlrl
 import pytest
-from rdflib import OWL, RDF, RDFS, SKOS, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import OWL, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
 from rdflib.namespace import DCTERMS, QB
 
 from digiden_kg.ontology import (
@@ -261,6 +261,16 @@ def test_profile_check_finds(turtle: str, expected: str) -> None:
 
 def test_ontology_and_examples_are_consistent(ontology: Graph) -> None:
     assert inconsistencies(with_examples(ontology)) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_literals_of_the_examples_are_in_range(ontology: Graph, path: Path) -> None:
+    narrower = {XSD.decimal: {XSD.decimal, XSD.integer}, RDF.PlainLiteral: {RDF.langString}}
+    for _, predicate, value in Graph().parse(path):
+        required = ontology.value(predicate, RDFS.range)
+        if isinstance(value, Literal) and required not in (None, RDFS.Literal):
+            datatype = value.datatype or (RDF.langString if value.language else XSD.string)
+            assert datatype in narrower.get(required, {required}), (predicate, value)
 
 
 @pytest.mark.parametrize(
