@@ -99,5 +99,13 @@ class QueryBusy(QueryError):
     """Every worker was busy for as long as a query may wait."""
 
 
+class FormatError(QueryError):
+    """No format that was asked for fits the query; ``available`` lists the names of those that do."""
+
+    def __init__(self, message: str, available: Sequence[str]) -> None:
+        self.available = tuple(available)
+        super().__init__(message)
+
+
 class ParameterError(QueryError):
     """A value given to a saved question does not fit its parameter."""

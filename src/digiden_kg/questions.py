@@ -24,7 +24,7 @@ from pyoxigraph import BlankNode, Literal, NamedNode, QuerySolutions, Store, Tri
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, ParameterError, Problem, QuerySyntaxError
 from digiden_kg.normalize import fold
-from digiden_kg.syntax import QueryFile, query_form, read_query, tokens
+from digiden_kg.syntax import QueryFile, query_form, read_query, syntax_error, tokens
 
 Text = Mapping[str, str]
 """A text in both languages, by language tag."""
@@ -50,7 +50,6 @@ _LEXICAL = {
 }
 _STRING = vocab.expand("xsd:string")
 _NEAR = 5
-_ERROR_PLACE = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,19 +332,6 @@ def read_answer(solutions: QuerySolutions) -> Answer:
     """Return solutions as a table."""
     columns = tuple(variable.value for variable in solutions.variables)
     return Answer(columns, tuple(tuple(row[name] for name in columns) for row in solutions))
-
-
-def syntax_error(error: SyntaxError) -> QuerySyntaxError:
-    """Return an error of pyoxigraph's parser with its line and column."""
-    match = _ERROR_PLACE.fullmatch(str(error))
-    if not match:
-        return QuerySyntaxError(str(error))
-    line, column, message = int(match[1]), int(match[2]), match[3]
-    return QuerySyntaxError(
-        f"line {line}, column {column}: {message} / {line}行{column}文字目に構文の誤りがあります。",
-        line,
-        column,
-    )
 
 
 def run_question(

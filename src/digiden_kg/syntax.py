@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from digiden_kg import vocab
-from digiden_kg.exceptions import InputError, Problem
+from digiden_kg.exceptions import InputError, Problem, QuerySyntaxError
 
 _TOKEN = re.compile(
     r"""
@@ -35,6 +35,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_ERROR_PLACE = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _QUERIES = frozenset({"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"})
 _UPDATES = frozenset(
     {"INSERT", "DELETE", "WITH", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"}
@@ -70,6 +71,19 @@ def query_form(text: str) -> str | None:
         if word in _UPDATES:
             return "UPDATE"
     return None
+
+
+def syntax_error(error: SyntaxError) -> QuerySyntaxError:
+    """Return an error of pyoxigraph's parser with its line and column."""
+    match = _ERROR_PLACE.fullmatch(str(error))
+    if not match:
+        return QuerySyntaxError(str(error))
+    line, column, message = int(match[1]), int(match[2]), match[3]
+    return QuerySyntaxError(
+        f"line {line}, column {column}: {message} / {line}行{column}文字目に構文の誤りがあります。",
+        line,
+        column,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ def _column(spec: Any) -> Column:
         virtual=spec.virtual,
         required=bool(spec.required),
         separator=spec.inherit("separator"),
-        lang=spec.inherit("lang") if spec.lang else None,
+        lang=None if spec.lang in {None, "und"} else spec.lang,
         about=str(spec.aboutUrl) if spec.aboutUrl else None,
         property=str(spec.propertyUrl) if spec.propertyUrl else None,
         value=str(spec.valueUrl) if spec.valueUrl else None,
