@@ -34,6 +34,8 @@ Choices = Callable[["Parameter"], Sequence["Choice"]]
 
 _LANGUAGES = ("ja", "en")
 _KINDS = ("class", "scheme", "datatype", "values")
+_RESERVED = ("format", "lang")
+"""Names that mean something else in the address of a question."""
 _COMMA = re.compile(r"\s*[,，、]\s*")
 _YEAR = r"-?[0-9]{4,}"
 _LEXICAL = {
@@ -446,6 +448,8 @@ def _parameter(
         problems.append(
             file.problem((*key, str(unknown)), "unknown key", f"Known: {', '.join(_KINDS)}.")
         )
+    if name in _RESERVED:
+        problems.append(file.problem(key, "the name is taken", "Choose another name."))
     kinds = [kind for kind in _KINDS if kind in entry]
     if len(kinds) != 1 or not isinstance(entry[kinds[0]], str):
         problems.append(file.problem(key, f"one of {', '.join(_KINDS)} is missing", "Give one."))

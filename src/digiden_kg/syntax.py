@@ -9,6 +9,7 @@ that they all agree on what is text and what is quoted.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ _TOKEN = re.compile(
 )
 
 _ERROR_PLACE = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
+_MESSAGE = 200
+"""Characters of the parser's list of what it expected."""
 _QUERIES = frozenset({"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"})
 _UPDATES = frozenset(
     {"INSERT", "DELETE", "WITH", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"}
@@ -78,7 +81,8 @@ def syntax_error(error: SyntaxError) -> QuerySyntaxError:
     match = _ERROR_PLACE.fullmatch(str(error))
     if not match:
         return QuerySyntaxError(str(error))
-    line, column, message = int(match[1]), int(match[2]), match[3]
+    line, column = int(match[1]), int(match[2])
+    message = textwrap.shorten(match[3], _MESSAGE, placeholder=" …")
     return QuerySyntaxError(
         f"line {line}, column {column}: {message} / {line}行{column}文字目に構文の誤りがあります。",
         line,

@@ -1,0 +1,258 @@
+"""Formats of query results: which there are, which one a client wants, and how they are written.
+
+Tables (SELECT, ASK) and graphs (CONSTRUCT, DESCRIBE) have formats of their own; some names, such as
+``json`` and ``xml``, mean one of each. Serialising is pyoxigraph's work.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from pyoxigraph import (
+    Literal,
+    NamedNode,
+    QueryBoolean,
+    QueryResultsFormat,
+    QuerySolutions,
+    QueryTriples,
+    RdfFormat,
+    serialize,
+)
+
+from digiden_kg import vocab
+from digiden_kg.exceptions import FormatError
+
+if TYPE_CHECKING:
+    from digiden_kg.questions import Answer, Term
+
+Results = QuerySolutions | QueryBoolean | QueryTriples
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to write results."""
+
+    names: tuple[str, ...]
+    """What ``?format=`` and ``--format`` call it; the first is also the file extension."""
+    media_types: tuple[str, ...]
+    """The registered type, then others that clients ask for."""
+    engine: QueryResultsFormat | RdfFormat | None = None
+    """How pyoxigraph writes it; None for a page."""
+
+    @property
+    def name(self) -> str:
+        """The first of the names."""
+        return self.names[0]
+
+
+TABLES = (
+    Format(
+        ("json", "srj"),
+        ("application/sparql-results+json", "application/json", "text/javascript"),
+        QueryResultsFormat.JSON,
+    ),
+    Format(
+        ("xml", "srx"),
+        ("application/sparql-results+xml", "application/xml", "text/xml"),
+        QueryResultsFormat.XML,
+    ),
+    Format(("csv",), ("text/csv",), QueryResultsFormat.CSV),
+    Format(("tsv",), ("text/tab-separated-values",), QueryResultsFormat.TSV),
+)
+GRAPHS = (
+    Format(
+        ("ttl", "turtle", "n3"),
+        ("text/turtle", "application/turtle", "application/x-turtle", "text/n3", "text/rdf+n3"),
+        RdfFormat.TURTLE,
+    ),
+    Format(
+        ("nt", "ntriples", "n-triples"),
+        ("application/n-triples", "text/plain"),
+        RdfFormat.N_TRIPLES,
+    ),
+    Format(
+        ("jsonld", "json-ld", "json"),
+        ("application/ld+json", "application/json"),
+        RdfFormat.JSON_LD,
+    ),
+    Format(
+        ("rdf", "rdfxml", "rdf+xml", "xml"),
+        ("application/rdf+xml", "application/xml", "text/xml"),
+        RdfFormat.RDF_XML,
+    ),
+)
+HTML = Format(("html",), ("text/html", "application/xhtml+xml"))
+"""A page for people; only the web offers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The format of an answer, and the media type under which the client knows it."""
+
+    format: Format
+    media_type: str
+
+    @property
+    def content_type(self) -> str:
+        """Value of the ``Content-Type`` header."""
+        text = self.media_type.startswith("text/")
+        return f"{self.media_type}; charset=utf-8" if text else self.media_type
+
+
+def formats_of(form: str | None) -> tuple[Format, ...]:
+    """Return the formats of a query form (``SELECT`` …)."""
+    return GRAPHS if form in {"CONSTRUCT", "DESCRIBE"} else TABLES
+
+
+def find_format(offers: Sequence[Format], name: str) -> Choice:
+    """Return the format of a name or media type.
+
+    Raises:
+        FormatError: None of the offers is called so.
+    """
+    wanted = name.strip().lower()
+    for offer in offers:
+        if wanted in offer.names:
+            return Choice(offer, offer.media_types[0])
+        if wanted in offer.media_types:
+            return Choice(offer, wanted)
+    raise _no_format(name, offers)
+
+
+def negotiate(offers: Sequence[Format], accept: str | None) -> Choice:
+    """Return the format that an ``Accept`` header prefers (RFC 9110, section 12.5.1).
+
+    The quality of a media type is that of the most specific range that covers it. Among equals, a
+    type that the client names goes before one that only a wildcard covers, then the order of the
+    header, then ours.
+
+    Raises:
+        FormatError: The client accepts none of the offers.
+    """
+    ranges = list(_ranges(accept or "")) or [("*/*", 1.0)]
+    best: tuple[tuple[float, int, int], Choice] | None = None
+    for offer in offers:
+        for media_type in offer.media_types:
+            quality, precision, place = _quality(media_type, ranges)
+            # A wildcard stands for the registered types only.
+            if quality <= 0 or (precision < 2 and media_type != offer.media_types[0]):
+                continue
+            rank = (quality, precision, -place if precision == 2 else 0)
+            if best is None or rank > best[0]:
+                best = rank, Choice(offer, media_type)
+    if best is None:
+        raise _no_format(accept or "", offers)
+    return best[1]
+
+
+def _no_format(wanted: str, offers: Sequence[Format]) -> FormatError:
+    names = ", ".join(offer.name for offer in offers)
+    return FormatError(
+        f"{wanted!r} is no format of this query; there are: {names}"
+        f" / この問い合わせの形式は次のとおりです: {names}",
+        [media_type for offer in offers for media_type in offer.media_types[:1]],
+    )
+
+
+_ELEMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
+_PARAMETER = re.compile(r';\s*([\w!#$&^.+-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]*)')
+_QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    for element in _ELEMENT.findall(accept):
+        media_range = element.partition(";")[0].strip().lower()
+        if "/" not in media_range:
+            if media_range == "*":  # sent by java.net.URLConnection
+                media_range = "*/*"
+            else:
+                continue
+        quality = 1.0
+        for name, value in _PARAMETER.findall(element):
+            if name.lower() == "q":
+                quality = float(value) if _QVALUE.fullmatch(value) else 0.0
+        yield media_range, quality
+
+
+def _quality(media_type: str, ranges: Sequence[tuple[str, float]]) -> tuple[float, int, int]:
+    """Return (quality, precision 0 to 2, place in the header) of a media type."""
+    patterns = ("*/*", media_type.partition("/")[0] + "/*", media_type)
+    for precision in (2, 1, 0):
+        for place, (media_range, quality) in enumerate(ranges):
+            if media_range == patterns[precision]:
+                return quality, precision, place
+    return 0.0, 0, 0
+
+
+def write_results(results: Results, output: IO[bytes], chosen: Format) -> None:
+    """Write results in a format of their kind.
+
+    Raises:
+        FormatError: The format is one of tables and the results are a graph, or the reverse.
+    """
+    if isinstance(results, QueryTriples):
+        if not isinstance(chosen.engine, RdfFormat):
+            raise _no_format(chosen.name, GRAPHS)
+        readable = chosen.engine in (RdfFormat.TURTLE, RdfFormat.RDF_XML)
+        prefixes = vocab.PREFIXES if readable else None
+        serialize(results, output, chosen.engine, prefixes=prefixes)
+    else:
+        if not isinstance(chosen.engine, QueryResultsFormat):
+            raise _no_format(chosen.name, TABLES)
+        results.serialize(output, chosen.engine)
+
+
+def cell_text(term: Term | None) -> str:
+    """Return a term as a person reads it: IRIs short, literals without datatype."""
+    if term is None:
+        return ""
+    if isinstance(term, NamedNode):
+        return vocab.shorten(term.value)
+    return term.value if isinstance(term, Literal) else str(term)
+
+
+def is_number(term: Term | None) -> bool:
+    """Say whether a term is a number, which tables align to the right."""
+    return isinstance(term, Literal) and term.datatype.value in _NUMBERS
+
+
+_NUMBERS = {vocab.expand(f"xsd:{name}") for name in ("integer", "decimal", "double", "float")}
+
+
+def table_text(answer: Answer, *, width: int | None = None) -> str:
+    """Return a table as text; East Asian characters take two columns.
+
+    Args:
+        answer: Columns and rows.
+        width: Columns of the terminal, into which cells are folded; None where the text goes to a
+            file or a pipe and each row keeps its line.
+    """
+    # Imported here because a worker process imports this module at every start.
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(answer.columns):
+        right = bool(answer.rows) and all(
+            row[index] is None or is_number(row[index]) for row in answer.rows
+        )
+        table.add_column(
+            column,
+            justify="right" if right else "left",
+            no_wrap=width is None,
+            overflow="fold",
+        )
+    for row in answer.rows:
+        table.add_row(*(Text(cell_text(term)) for term in row))
+    output = io.StringIO()
+    console = Console(
+        file=output, width=width or 1_000_000, color_system=None, legacy_windows=False
+    )
+    console.print(table)
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
