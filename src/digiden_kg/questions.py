@@ -34,7 +34,7 @@ Choices = Callable[["Parameter"], Sequence["Choice"]]
 
 _LANGUAGES = ("ja", "en")
 _KINDS = ("class", "scheme", "datatype", "values")
-_RESERVED = ("format", "lang")
+_RESERVED = ("format",)
 """Names that mean something else in the address of a question."""
 _COMMA = re.compile(r"\s*[,，、]\s*")
 _YEAR = r"-?[0-9]{4,}"
@@ -451,11 +451,13 @@ def _parameter(
     if name in _RESERVED:
         problems.append(file.problem(key, "the name is taken", "Choose another name."))
     kinds = [kind for kind in _KINDS if kind in entry]
-    if len(kinds) != 1 or not isinstance(entry[kinds[0]], str):
+    kind = kinds[0] if len(kinds) == 1 else ""
+    value = entry.get(kind)
+    if kind == "values" and isinstance(value, list) and value:
+        value = f"VALUES ?value {{ {' '.join(str(Literal(str(each))) for each in value)} }}"
+    if not isinstance(value, str):
         problems.append(file.problem(key, f"one of {', '.join(_KINDS)} is missing", "Give one."))
         return None
-    kind = kinds[0]
-    value = entry[kind]
     if kind != "values":
         try:
             bare = kind == "scheme" and not re.search("[:/]", value)
