@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -181,13 +182,13 @@ def run_shapes(data: rdflib.Graph, shapes: rdflib.Graph) -> Iterator[Finding]:
     """Yield what SHACL shapes find in a graph."""
     if not len(shapes):
         return
-    _, results, _ = shacl_validate(data, shacl_graph=shapes, advanced=True, inference="none")
+    # The graph is ours alone, so pyshacl need not work on a copy.
+    _, results, _ = shacl_validate(
+        data, shacl_graph=shapes, advanced=True, inference="none", inplace=True
+    )
     sh = rdflib.SH
     for result in results.subjects(rdflib.RDF.type, sh.ValidationResult):
-        messages = {
-            getattr(message, "language", None): str(message)
-            for message in results.objects(result, sh.resultMessage)
-        }
+        messages = _messages(results, result, shapes)
         english = messages.get("en") or messages.get(None) or ""
         value = results.value(result, sh.value)
         path = results.value(result, sh.resultPath)
@@ -200,6 +201,29 @@ def run_shapes(data: rdflib.Graph, shapes: rdflib.Graph) -> Iterator[Finding]:
             message_ja=messages.get("ja", english),
             message_en=english,
         )
+
+
+def _messages(
+    results: rdflib.Graph, result: rdflib.term.Node, shapes: rdflib.Graph
+) -> dict[str | None, str]:
+    """Return the messages of a result by language.
+
+    pyshacl drops the language of a message where it fills in variables; its template has it.
+    """
+    constraint = results.value(result, rdflib.SH.sourceConstraint)
+    templates = [
+        (re.sub(r"\\\{\\[?$]\w+\\\}", ".*", re.escape(str(template))), template.language)
+        for template in shapes.objects(constraint, rdflib.SH.message)
+        if constraint and isinstance(template, rdflib.Literal)
+    ]
+    messages: dict[str | None, str] = {}
+    for message in results.objects(result, rdflib.SH.resultMessage):
+        language = message.language if isinstance(message, rdflib.Literal) else None
+        if language is None:
+            fitting = (lang for text, lang in templates if re.fullmatch(text, str(message), re.S))
+            language = next(fitting, None)
+        messages[language] = str(message)
+    return messages
 
 
 def run_checks(store: Store, folder: Path) -> Iterator[Finding]:
