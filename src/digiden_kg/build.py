@@ -43,19 +43,15 @@ _GENID = f"{vocab.BASE}.well-known/genid/"
 
 
 def build(settings: Settings, *, progress: Progress = lambda _: None) -> tuple[Release, Report]:
-    """Build a release from the tables and make it the current one.
+    """Build a release from the tables and, unless there are violations, make it the current one.
 
-    A release with violations is still written, so that its report can be read; the caller decides
-    what violations mean.
+    A release with violations that nothing explains is written all the same, so that its report
+    can be read; the last good release stays the current one.
 
     Raises:
         InputError: Tables, ontology, shapes or queries are wrong; no release is written.
     """
-    progress("reading and mapping the tables")
-    store = assemble(settings)
-    progress(f"checking {len(store):,} statements")
-    report = check_store(store, settings)
-    add_to(store, report.quads(), vocab.CHECKS)
+    store, report = check(settings, progress=progress)
     progress("writing the release")
     with staging(settings.out_dir) as folder:
         write_dataset(store, folder / DATASET)
@@ -68,8 +64,22 @@ def build(settings: Settings, *, progress: Progress = lambda _: None) -> tuple[R
             "inputs": input_hashes(settings),
             "counts": counts(store, report),
         }
-        release = publish(folder, settings.out_dir, manifest)
+        release = publish(folder, settings.out_dir, manifest, current=not report.violations)
     return release, report
+
+
+def check(settings: Settings, *, progress: Progress = lambda _: None) -> tuple[Store, Report]:
+    """Return a store with everything, findings included, and the report of the checks.
+
+    Raises:
+        InputError: Tables, ontology, shapes or queries are wrong.
+    """
+    progress("reading and mapping the tables")
+    store = assemble(settings)
+    progress(f"checking {len(store):,} statements")
+    report = check_store(store, settings)
+    add_to(store, report.quads(), vocab.CHECKS)
+    return store, report
 
 
 def assemble(settings: Settings) -> Store:

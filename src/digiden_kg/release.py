@@ -118,8 +118,10 @@ def staging(out_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(staged: Path, out_dir: Path, manifest: dict[str, Any]) -> Release:
-    """Complete a staged release, move it to its name and make it the current one.
+def publish(
+    staged: Path, out_dir: Path, manifest: dict[str, Any], *, current: bool = True
+) -> Release:
+    """Complete a staged release, move it to its name and make it the current one if asked to.
 
     The name is the version and a hash of the dataset and of every input, so a release of the same
     name is the same release: it stays as it is.
@@ -134,6 +136,8 @@ def publish(staged: Path, out_dir: Path, manifest: dict[str, Any]) -> Release:
     target = out_dir / name
     if not target.exists():
         staged.replace(target)
+    if not current:
+        return open_release(target)
     pointer = out_dir / f".{_CURRENT}-{os.getpid()}"
     pointer.write_text(f"{name}\n", encoding="utf-8")
     pointer.replace(out_dir / _CURRENT)
