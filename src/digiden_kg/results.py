@@ -90,7 +90,7 @@ HTML = Format(("html",), ("text/html", "application/xhtml+xml"))
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Chosen:
     """The format of an answer, and the media type under which the client knows it."""
 
     format: Format
@@ -108,7 +108,7 @@ def formats_of(form: str | None) -> tuple[Format, ...]:
     return GRAPHS if form in {"CONSTRUCT", "DESCRIBE"} else TABLES
 
 
-def find_format(offers: Sequence[Format], name: str) -> Choice:
+def find_format(offers: Sequence[Format], name: str) -> Chosen:
     """Return the format of a name or media type.
 
     Raises:
@@ -117,13 +117,13 @@ def find_format(offers: Sequence[Format], name: str) -> Choice:
     wanted = name.strip().lower()
     for offer in offers:
         if wanted in offer.names:
-            return Choice(offer, offer.media_types[0])
+            return Chosen(offer, offer.media_types[0])
         if wanted in offer.media_types:
-            return Choice(offer, wanted)
+            return Chosen(offer, wanted)
     raise _no_format(name, offers)
 
 
-def negotiate(offers: Sequence[Format], accept: str | None) -> Choice:
+def negotiate(offers: Sequence[Format], accept: str | None) -> Chosen:
     """Return the format that an ``Accept`` header prefers (RFC 9110, section 12.5.1).
 
     The quality of a media type is that of the most specific range that covers it. Among equals, a
@@ -134,7 +134,7 @@ def negotiate(offers: Sequence[Format], accept: str | None) -> Choice:
         FormatError: The client accepts none of the offers.
     """
     ranges = list(_ranges(accept or "")) or [("*/*", 1.0)]
-    best: tuple[tuple[float, int, int], Choice] | None = None
+    best: tuple[tuple[float, int, int], Chosen] | None = None
     for offer in offers:
         for media_type in offer.media_types:
             quality, precision, place = _quality(media_type, ranges)
@@ -143,7 +143,7 @@ def negotiate(offers: Sequence[Format], accept: str | None) -> Choice:
                 continue
             rank = (quality, precision, -place if precision == 2 else 0)
             if best is None or rank > best[0]:
-                best = rank, Choice(offer, media_type)
+                best = rank, Chosen(offer, media_type)
     if best is None:
         raise _no_format(accept or "", offers)
     return best[1]

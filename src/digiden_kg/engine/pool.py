@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
 import signal
 import socket
@@ -17,7 +16,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
-from pyoxigraph import QueryResultsFormat, QuerySolutions, parse_query_results
+from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, parse_query_results
 
 from digiden_kg.engine.worker import DATA, END, ERROR, HEADER, REQUEST
 from digiden_kg.exceptions import (
@@ -34,6 +33,8 @@ from digiden_kg.syntax import words
 
 MEMORY = 1 << 30
 """Bytes that one query may use."""
+PAGE = 16 << 20
+"""Bytes of a result, as JSON, that a page may be made of."""
 _PAUSE = 1.0
 """Seconds before a worker that could not start is tried again."""
 
@@ -305,14 +306,40 @@ async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenera
         await rest.aclose()
 
 
-async def select(engine: Engine, query: str) -> Answer:
-    """Return the table of a SELECT query.
+async def select(
+    engine: Engine,
+    query: str,
+    *,
+    default_graphs: Sequence[str] = (),
+    named_graphs: Sequence[str] = (),
+) -> Answer:
+    """Return the table of a SELECT or ASK query, for a page.
 
     Raises:
-        QueryError: It cannot be answered; see :class:`Engine`.
+        QueryError: It cannot be answered, see :class:`Engine`; or it is too large for a page.
     """
-    chunks = await engine.evaluate(query, format=TABLES[0])
-    content = b"".join([chunk async for chunk in chunks])
-    solutions = parse_query_results(io.BytesIO(content), format=QueryResultsFormat.JSON)
-    assert isinstance(solutions, QuerySolutions)
-    return read_answer(solutions)
+    chunks = await engine.evaluate(
+        query, format=TABLES[0], default_graphs=default_graphs, named_graphs=named_graphs
+    )
+    results = parse_query_results(await read_page(chunks), format=QueryResultsFormat.JSON)
+    if isinstance(results, QuerySolutions):
+        return read_answer(results)
+    return Answer(("ask",), ((Literal(bool(results)),),))
+
+
+async def read_page(chunks: AsyncGenerator[bytes, None]) -> bytes:
+    """Return a whole answer, for a page.
+
+    Raises:
+        QueryError: It broke off, or is too large for a page.
+    """
+    content = bytearray()
+    async for chunk in chunks:
+        content += chunk
+        if len(content) > PAGE:
+            await chunks.aclose()
+            raise QueryError(
+                "the result is too large for a page; add LIMIT, or take it in another format"
+                " / 結果が大きすぎます。LIMIT を付けるか、ほかの形式で取得してください。"
+            )
+    return bytes(content)

@@ -1,0 +1,308 @@
+"""The command line: reads arguments, calls the modules, prints.
+
+Exit status: 0 all is well, 1 something is wrong (with the data, a query or a release), 2 bad usage.
+What a command answers goes to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pyoxigraph import QuerySolutions
+from rich.console import Console
+
+from digiden_kg import vocab
+from digiden_kg.build import assemble, input_hashes
+from digiden_kg.build import build as build_release
+from digiden_kg.exceptions import DigidenError, QueryError, ReleaseError
+from digiden_kg.questions import (
+    Question,
+    load_questions,
+    read_answer,
+    store_choices,
+)
+from digiden_kg.release import Release, current_release, open_release
+from digiden_kg.results import GRAPHS, TABLES, find_format, formats_of, table_text, write_results
+from digiden_kg.settings import Settings, load_settings
+from digiden_kg.syntax import query_form, syntax_error
+from digiden_kg.validate import Report, check_store, write_report
+
+_FORMATS = ", ".join(dict.fromkeys(["table", *(each.name for each in (*TABLES, *GRAPHS))]))
+
+app = typer.Typer(
+    help="DIGIDEN knowledge graph: build, check, ask and serve. / 作成、検査、質問、公開。",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the releases. / リリースの置き場所。")
+]
+ReleaseOption = Annotated[
+    Path | None,
+    typer.Option("--release", help="Folder of one release. / リリースのフォルダー。"),
+]
+FormatOption = Annotated[
+    str, typer.Option("--format", "-f", help=f"One of: {_FORMATS}. / 出力形式。")
+]
+
+
+def main() -> None:
+    """Run the command line; what is wrong becomes lines on standard error, never a traceback."""
+    try:
+        app()
+    except DigidenError as error:
+        _fail(error)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _fail(error: DigidenError) -> NoReturn:
+    print(f"digiden-kg: {error}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _settings(out: Path | None) -> Settings:
+    settings = load_settings()
+    return dataclasses.replace(settings, out_dir=out) if out else settings
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show what a build does, on a terminal only."""
+    console = Console(stderr=True)
+    with console.status("…") as status:
+        yield lambda step: status.update(f"{step} …")
+
+
+def _build(settings: Settings) -> tuple[Release, Report]:
+    with _progress() as progress:
+        release, report = build_release(settings, progress=progress)
+    counts = release.counts
+    print(
+        f"release {release.name}: {counts['triples']:,} triples, {counts['projects']:,} projects,"
+        f" {counts['findings']:,} findings"
+        f" / 文 {counts['triples']:,}、事業 {counts['projects']:,}、指摘 {counts['findings']:,}"
+    )
+    if report.violations:
+        print(
+            f"{report.violations} violations that nothing explains; see {release.path}/report.html"
+            f" / 説明の付いていない違反 {report.violations} 件",
+            file=sys.stderr,
+        )
+    return release, report
+
+
+@app.command()
+def build(out: OutOption = None) -> None:
+    """Make a release from the tables. / 表からリリースを作る。"""
+    _, report = _build(_settings(out))
+    raise typer.Exit(1 if report.violations else 0)
+
+
+@app.command()
+def check(
+    report_dir: Annotated[
+        Path | None,
+        typer.Option("--report", help="Folder for report.ttl, .csv and .html. / 報告の置き場所。"),
+    ] = None,
+) -> None:
+    """Check the tables and say what is wrong; makes no release. / 検査して問題を示す。"""
+    settings = load_settings()
+    with _progress() as progress:
+        progress("reading and mapping the tables")
+        store = assemble(settings)
+        progress(f"checking {len(store):,} statements")
+        report = check_store(store, settings)
+        if report_dir:
+            report_dir.mkdir(parents=True, exist_ok=True)
+            write_report(report, store, report_dir)
+    for finding in report.findings:
+        if not finding.explained_by:
+            thing = vocab.shorten(finding.focus)
+            value = f" ({finding.value})" if finding.value is not None else ""
+            print(f"{finding.severity} {thing}{value}: {finding.message_en} / {finding.message_ja}")
+    explained = sum(1 for finding in report.findings if finding.explained_by)
+    print(
+        f"{len(report.findings)} findings, {explained} explained, {report.violations} violations"
+        f" left; {len(report.reconciliations)} figures reconciled"
+        f" / 指摘 {len(report.findings)} 件、うち説明済み {explained} 件、"
+        f"残る違反 {report.violations} 件、照合 {len(report.reconciliations)} 件"
+    )
+    raise typer.Exit(1 if report.violations else 0)
+
+
+def _release(release: Path | None, settings: Settings) -> Release:
+    """Return the release that is asked for, else the current one, else a new one."""
+    if release:
+        return open_release(release)
+    try:
+        return current_release(settings.out_dir)
+    except ReleaseError:
+        return _built(settings)
+
+
+def _built(settings: Settings) -> Release:
+    with _progress() as progress:
+        return build_release(settings, progress=progress)[0]
+
+
+@app.command()
+def query(
+    file: Annotated[str, typer.Argument(help="Query file, - for standard input. / 問い合わせ。")],
+    format: FormatOption = "table",
+    release: ReleaseOption = None,
+) -> None:
+    """Run a SPARQL query. / SPARQL の問い合わせを実行する。"""
+    if file == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(str(error), param_hint="FILE") from error
+    _print_results(_release(release, load_settings()), text, format)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="Name of a question. / 質問の名前。")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="NAME=VALUE. / パラメータ。")
+    ] = None,
+    format: FormatOption = "table",
+    release: ReleaseOption = None,
+) -> None:
+    """Answer a saved question; --NAME VALUE sets a parameter. / 保存された質問に答える。"""
+    settings = load_settings()
+    asked = _find(settings, question)
+    values = _parameters(param or [], context.args)
+    found = _release(release, settings)
+    text = asked.bind(values, store_choices(found.open_store()) if values else None)
+    if format == "table":
+        print(f"{asked.title['ja']}\n{asked.title['en']}\n")
+    _print_results(found, text, format)
+    if format == "table" and asked.complete:
+        print(f"\n{asked.complete['ja']}\n{asked.complete['en']}")
+
+
+def _find(settings: Settings, slug: str) -> Question:
+    questions = {each.slug: each for each in load_questions(settings.queries_dir / "questions")}
+    if slug not in questions:
+        import difflib  # noqa: PLC0415
+
+        near = ", ".join(difflib.get_close_matches(slug, questions, n=5, cutoff=0.3))
+        raise typer.BadParameter(
+            f"there is no question {slug!r}; near: {near or '-'} (all: digiden-kg questions)"
+            f" / 質問 {slug!r} はありません。",
+            param_hint="QUESTION",
+        )
+    return questions[slug]
+
+
+def _parameters(given: list[str], extra: list[str]) -> Mapping[str, list[str]]:
+    """Return the values of ``--param name=value``, ``--name value`` and ``--name=value``."""
+    values: dict[str, list[str]] = {}
+    pairs = [each.partition("=") for each in given]
+    rest = iter(extra)
+    for word in rest:
+        if not word.startswith("--"):
+            raise typer.BadParameter(f"{word!r} belongs to no option / 余分な引数です。")
+        name, equals, value = word[2:].partition("=")
+        pairs.append((name, "=", value if equals else next(rest, "")))
+    for name, equals, value in pairs:
+        if not (name and equals and value):
+            raise typer.BadParameter(f"write NAME=VALUE / NAME=VALUE と書いてください: {name!r}")
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _print_results(release: Release, text: str, name: str) -> None:
+    store = release.open_store()
+    form = query_form(text)
+    if form == "UPDATE":
+        raise QueryError("updates are not possible / 更新はできません。")
+    chosen = None if name == "table" else find_format(formats_of(form), name).format
+    try:
+        results = store.query(text)
+    except SyntaxError as error:
+        raise syntax_error(error) from error
+    sys.stdout.flush()
+    if chosen is None and isinstance(results, QuerySolutions):
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        answer = read_answer(results)
+        print(table_text(answer, width=width), end="")
+        print(f"{len(answer.rows)} rows / {len(answer.rows)} 件", file=sys.stderr)
+    elif chosen is None and form == "ASK":
+        print("true" if results else "false")
+    else:
+        write_results(results, sys.stdout.buffer, chosen or GRAPHS[0])
+    sys.stdout.flush()
+
+
+@app.command()
+def questions() -> None:
+    """List the saved questions. / 保存された質問の一覧。"""
+    for each in load_questions(load_settings().queries_dir / "questions"):
+        print(f"{each.slug}\n  {each.title['ja']}\n  {each.title['en']}")
+        for parameter in each.parameters.values():
+            label = f"{parameter.label['ja']} / {parameter.label['en']}"
+            print(f"    --{parameter.name}  {label}{'' if parameter.required else ' (optional)'}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at. / アドレス。")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at. / ポート。")] = 8000,
+    release: ReleaseOption = None,
+) -> None:
+    """Serve pages and a SPARQL endpoint; builds first if needed. / 公開する。"""
+    import uvicorn  # noqa: PLC0415
+
+    from digiden_kg.web.app import EXAMPLE, create_app  # noqa: PLC0415
+
+    settings = load_settings()
+    # Taken before the build, so that a port in use is known at once.
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise ReleaseError(
+            f"cannot listen at {host}:{port}: {error.strerror}; choose another with --port"
+            f" / {host}:{port} を使えません。--port で別の番号を指定してください。"
+        ) from error
+    with listener:
+        served = open_release(release) if release else _fresh(settings)
+        address = "http://{}:{}".format(*listener.getsockname()[:2])
+        print(f"serving / 公開中: {address}")
+        print(f"SPARQL: {address}/sparql   for example / 例:")
+        print(f"  curl -H 'Accept: text/csv' {address}/sparql \\")
+        query_text = " ".join(EXAMPLE.split()).replace("'", "'\\''")
+        print(f"    --data-urlencode '{'query=' + query_text}'", flush=True)
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(served, settings), log_level="warning", lifespan="on")
+        )
+        server.run(sockets=[listener])
+    if not server.started:
+        raise ReleaseError(f"{served.path} cannot be served / 公開できません。")
+
+
+def _fresh(settings: Settings) -> Release:
+    """Return the current release, or a new one where there is none or the inputs have changed."""
+    try:
+        release = current_release(settings.out_dir)
+    except ReleaseError:
+        return _build(settings)[0]
+    if release.manifest.get("inputs") != input_hashes(settings):
+        return _build(settings)[0]
+    return release

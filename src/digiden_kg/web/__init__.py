@@ -1,0 +1,1 @@
+"""The server: SPARQL protocol and pages over an engine."""
