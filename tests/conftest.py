@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyoxigraph import RdfFormat, Store
 
+from digiden_kg import vocab
+from digiden_kg.build import add_to, assemble
 from digiden_kg.questions import Question, load_question
 from digiden_kg.register import Register, load_register
+from digiden_kg.release import DATASET, Release, publish, staging
+from digiden_kg.settings import load_settings
+from digiden_kg.validate import check_store
 
 DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--golden``, which rewrites the expected answers of the saved questions."""
+    parser.addoption("--golden", action="store_true", help="rewrite tests/golden")
 
 
 @pytest.fixture(scope="session")
 def register() -> Register:
     """The register of the project."""
     return load_register(PROJECT / "data" / "register")
+
+
+@pytest.fixture(scope="session")
+def real_store() -> Store:
+    """What a build of the project makes, findings included; for reading only."""
+    settings = dataclasses.replace(load_settings(), project_dir=PROJECT)
+    store = assemble(settings)
+    add_to(store, check_store(store, settings).quads(), vocab.CHECKS)
+    return store
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +58,54 @@ def tiny_store() -> Store:
 def project_question() -> Question:
     """A question with a parameter of each kind."""
     return load_question(DATA / "questions" / "projects-of-a-body.rq")
+
+
+@pytest.fixture(scope="session")
+def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A release of the tiny dataset."""
+    out = tmp_path_factory.mktemp("releases")
+    with staging(out) as folder:
+        shutil.copy(DATA / "tiny.nq", folder / DATASET)
+        (folder / "report.html").write_text("<!doctype html><p>report</p>", encoding="utf-8")
+        (folder / "report.csv").write_text("severity\n", encoding="utf-8")
+        counts = {"triples": 97, "projects": 3, "services": 2, "bodies": 8, "findings": 0}
+        return publish(folder, out, {"version": "0", "inputs": {}, "counts": counts})
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder that holds nothing but the questions of the tests."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(DATA / "questions", folder / "queries" / "questions")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_environment(tiny_project: Path, tiny_release: Release) -> dict[str, str]:
+    """Environment in which the command line works on the tiny release."""
+    return {
+        **os.environ,
+        "DIGIDEN_PROJECT": str(tiny_project),
+        "DIGIDEN_OUT": str(tiny_release.path.parent),
+        "DIGIDEN_DEADLINE": "2",
+        "DIGIDEN_WORKERS": "2",
+    }
+
+
+@pytest.fixture(scope="session")
+def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iterator[str]:
+    """Address of a server process that serves the tiny release."""
+    command = [sys.executable, "-m", "digiden_kg", "serve", "--port", "0"]
+    command += ["--release", str(tiny_release.path)]
+    with subprocess.Popen(
+        command, env=tiny_environment, stdout=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if address := re.search(r"http://127\.0\.0\.1:\d+", line):
+                yield address[0]
+                break
+        else:
+            pytest.fail("the server did not start")
+        process.terminate()
+        assert process.wait(10) == 0
