@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import rdflib
 from jinja2 import Environment, PackageLoader, select_autoescape
 from pyoxigraph import DefaultGraph, Literal, NamedNode, RdfFormat, Store, Triple, serialize
 from pyshacl import validate as shacl_validate
+from rdflib.plugins.sparql import prepareQuery
 
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem
@@ -157,7 +158,19 @@ def explanations(store: Store) -> dict[str, str]:
 def default_graph(store: Store) -> rdflib.Graph:
     """Return the default graph of a store as an rdflib graph."""
     data = store.dump(format=RdfFormat.N_TRIPLES, from_graph=DefaultGraph())
-    return rdflib.Graph().parse(data=data, format="nt")
+    return _Graph().parse(data=data, format="nt")
+
+
+_prepare = lru_cache(maxsize=None)(prepareQuery)
+
+
+class _Graph(rdflib.Graph):
+    """A graph that parses a query once: pyshacl asks the same one for every focus node."""
+
+    def query(self, query_object: Any, *args: Any, **kwargs: Any) -> rdflib.query.Result:
+        if isinstance(query_object, str):
+            query_object = _prepare(query_object)
+        return super().query(query_object, *args, **kwargs)
 
 
 def load_shapes(folder: Path) -> rdflib.Graph:
