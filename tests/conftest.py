@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -108,4 +109,4 @@ def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iter
         else:
             pytest.fail("the server did not start")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(10) == -signal.SIGTERM

@@ -1,27 +1,27 @@
 """The command line: reads arguments, calls the modules, prints.
 
 Exit status: 0 all is well, 1 something is wrong (with the data, a query or a release), 2 bad usage.
-What a command answers goes to standard output, everything else to standard error.
+What a command answers goes to standard output, everything else to standard error. What only some
+commands need is imported there: reading tables, pyshacl and the server take half a second to load,
+for which a question need not wait.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pyoxigraph import QuerySolutions
 from rich.console import Console
 
 from digiden_kg import vocab
-from digiden_kg.build import assemble, input_hashes
-from digiden_kg.build import build as build_release
 from digiden_kg.exceptions import DigidenError, QueryError, ReleaseError
 from digiden_kg.questions import (
     Question,
@@ -29,11 +29,13 @@ from digiden_kg.questions import (
     read_answer,
     store_choices,
 )
-from digiden_kg.release import Release, current_release, open_release
+from digiden_kg.release import DATASET, Release, current_release, open_release, sha256
 from digiden_kg.results import GRAPHS, TABLES, find_format, formats_of, table_text, write_results
 from digiden_kg.settings import Settings, load_settings
 from digiden_kg.syntax import query_form, syntax_error
-from digiden_kg.validate import Report, check_store, write_report
+
+if TYPE_CHECKING:
+    from digiden_kg.validate import Report
 
 _FORMATS = ", ".join(dict.fromkeys(["table", *(each.name for each in (*TABLES, *GRAPHS))]))
 
@@ -77,7 +79,7 @@ def _settings(out: Path | None) -> Settings:
     return dataclasses.replace(settings, out_dir=out) if out else settings
 
 
-@contextmanager
+@contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
     """Show what a build does, on a terminal only."""
     console = Console(stderr=True)
@@ -86,27 +88,32 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _build(settings: Settings) -> tuple[Release, Report]:
+    from digiden_kg.build import build as build_release  # noqa: PLC0415
+
     with _progress() as progress:
-        release, report = build_release(settings, progress=progress)
+        return build_release(settings, progress=progress)
+
+
+def _print_summary(release: Release) -> None:
     counts = release.counts
     print(
         f"release {release.name}: {counts['triples']:,} triples, {counts['projects']:,} projects,"
         f" {counts['findings']:,} findings"
         f" / 文 {counts['triples']:,}、事業 {counts['projects']:,}、指摘 {counts['findings']:,}"
     )
-    if report.violations:
+    if violations := counts.get("violations"):
         print(
-            f"{report.violations} violations that nothing explains; see {release.path}/report.html"
-            f" / 説明の付いていない違反 {report.violations} 件",
+            f"{violations} violations that nothing explains; see {release.path}/report.html"
+            f" / 説明の付いていない違反 {violations} 件",
             file=sys.stderr,
         )
-    return release, report
 
 
 @app.command()
 def build(out: OutOption = None) -> None:
     """Make a release from the tables. / 表からリリースを作る。"""
-    _, report = _build(_settings(out))
+    release, report = _build(_settings(out))
+    _print_summary(release)
     raise typer.Exit(1 if report.violations else 0)
 
 
@@ -118,6 +125,9 @@ def check(
     ] = None,
 ) -> None:
     """Check the tables and say what is wrong; makes no release. / 検査して問題を示す。"""
+    from digiden_kg.build import assemble  # noqa: PLC0415
+    from digiden_kg.validate import check_store, write_report  # noqa: PLC0415
+
     settings = load_settings()
     with _progress() as progress:
         progress("reading and mapping the tables")
@@ -149,12 +159,7 @@ def _release(release: Path | None, settings: Settings) -> Release:
     try:
         return current_release(settings.out_dir)
     except ReleaseError:
-        return _built(settings)
-
-
-def _built(settings: Settings) -> Release:
-    with _progress() as progress:
-        return build_release(settings, progress=progress)[0]
+        return _build(settings)[0]
 
 
 @app.command()
@@ -283,6 +288,12 @@ def serve(
         ) from error
     with listener:
         served = open_release(release) if release else _fresh(settings)
+        if sha256(served.dataset) != served.manifest["outputs"][DATASET]:
+            raise ReleaseError(
+                f"{served.dataset} is damaged; make it again with: digiden-kg build"
+                f" / {served.dataset} が壊れています。digiden-kg build で作り直してください。"
+            )
+        _print_summary(served)
         address = "http://{}:{}".format(*listener.getsockname()[:2])
         print(f"serving / 公開中: {address}")
         print(f"SPARQL: {address}/sparql   for example / 例:")
@@ -292,13 +303,16 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(create_app(served, settings), log_level="warning", lifespan="on")
         )
-        server.run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
+            server.run(sockets=[listener])
     if not server.started:
         raise ReleaseError(f"{served.path} cannot be served / 公開できません。")
 
 
 def _fresh(settings: Settings) -> Release:
     """Return the current release, or a new one where there is none or the inputs have changed."""
+    from digiden_kg.build import input_hashes  # noqa: PLC0415
+
     try:
         release = current_release(settings.out_dir)
     except ReleaseError:

@@ -6,6 +6,7 @@ client wants, and what to answer to what is no query. Evaluation is the engine's
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable
@@ -15,9 +16,11 @@ from urllib.parse import parse_qsl, quote
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
+from starlette.types import Send
 
 from digiden_kg import vocab
 from digiden_kg.engine.pool import Engine
+from digiden_kg.exceptions import QueryError
 from digiden_kg.questions import Answer
 from digiden_kg.results import GRAPHS, TABLES, Chosen, Format
 from digiden_kg.syntax import query_form, words
@@ -134,6 +137,14 @@ def _iris(pairs: Iterable[tuple[str, str]], key: str) -> tuple[str, ...]:
     return iris
 
 
+class _Stream(StreamingResponse):
+    """An answer in chunks; where it breaks off, it lacks the last one, which clients notice."""
+
+    async def stream_response(self, send: Send) -> None:
+        with contextlib.suppress(QueryError):
+            await super().stream_response(send)
+
+
 async def answer(
     engine: Engine,
     asked: SparqlRequest,
@@ -164,7 +175,7 @@ async def answer(
         headers["Content-Disposition"] = f'attachment; filename="{download}.{chosen.format.name}"'
     # Given as a header because Starlette would add a charset to types that have none.
     headers["Content-Type"] = chosen.content_type
-    return StreamingResponse(chunks, headers=headers)
+    return _Stream(chunks, headers=headers)
 
 
 def etag(release: str, asked: SparqlRequest, chosen: Chosen) -> str:

@@ -1,0 +1,198 @@
+"""The pages: what a person sees, in both languages and without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+QUESTION = "/questions/projects-of-a-body"
+PAGES = ["/", QUESTION, "/questions/model-services", "/sparql", "/sparql?query=ASK{}"]
+
+
+@pytest.fixture(scope="module")
+def client(live_server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=live_server, headers=BROWSER, timeout=30) as client:
+        yield client
+
+
+class Links(HTMLParser):
+    """Collects the addresses of a page, the tags, and tags that are never closed."""
+
+    VOID = ("meta", "link", "input", "br", "option", "img")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("href", "src", "action")
+        ]
+        assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_page_is_whole_and_loads_nothing_from_elsewhere(
+    client: httpx.Client, path: str, language: str
+) -> None:
+    answer = client.get(path, headers={"Accept-Language": language})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-language"] == language
+    assert f'<html lang="{language}">' in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = Links(answer.text)
+    assert not page.open
+    assert page.tags.isdisjoint({"script", "style", "iframe"})
+    for address in page.addresses:
+        assert not address.startswith("//")
+        assert urljoin(str(client.base_url), address).startswith(str(client.base_url))
+
+
+def test_every_link_leads_somewhere(client: httpx.Client) -> None:
+    seen: set[str] = set()
+    waiting = ["/"]
+    while waiting and len(seen) < 60:
+        address = waiting.pop()
+        if address in seen:
+            continue
+        seen.add(address)
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        if answer.headers["content-type"].startswith("text/html") and len(seen) < 20:
+            waiting += [a.partition("#")[0] for a in Links(answer.text).addresses if a[0] == "/"]
+    assert any(address.startswith("/questions/") for address in seen)
+    assert any("format=csv" in address for address in seen)
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "language"),
+    [
+        ("", None, "ja"),
+        ("", "en", "en"),
+        ("", "en-GB,en;q=0.9,ja;q=0.8", "en"),
+        ("", "fr, ja;q=0.5, en;q=0.4", "ja"),
+        ("", "fr", "ja"),
+        ("?lang=en", "ja", "en"),
+        ("?lang=ja", "en", "ja"),
+        ("?lang=xx", "en", "en"),
+    ],
+)
+def test_the_language_of_the_reader(
+    client: httpx.Client, query: str, header: str | None, language: str
+) -> None:
+    headers = {"Accept-Language": header} if header else {}
+    assert f'<html lang="{language}">' in client.get(f"/{query}", headers=headers).text
+
+
+def test_the_switch_keeps_the_values(client: httpx.Client) -> None:
+    page = Links(client.get(QUESTION, params={"body": "日進市", "lang": "ja"}).text)
+    (english,) = [a for a in page.addresses if a.startswith(QUESTION) and a.endswith("lang=en")]
+    answer = client.get(english)
+    assert "A card for every citizen" not in answer.text  # the question shows Japanese labels
+    assert "日進市市民カード化構想" in answer.text
+    assert '<html lang="en">' in answer.text
+
+
+def test_the_start_page_counts_and_lists(client: httpx.Client) -> None:
+    text = client.get("/?lang=en").text
+    assert re.search(r"<strong>97</strong>\s*Statements", text)
+    assert re.search(r"<strong>3</strong>\s*Projects", text)
+    assert "Which projects does this body carry out?" in text
+    assert "この団体の交付決定事業は？" in client.get("/?lang=ja").text
+
+
+def test_a_question_shows_labels_and_numbers(client: httpx.Client) -> None:
+    text = client.get(QUESTION).text
+    assert "661,074,000" in text
+    assert 'title="id:body/142069">小田原市</a>' in text
+    assert "名前の挙がった事業だけです。" in text
+    assert '<th scope="col">projectLabel</th>' not in text
+
+
+def test_a_question_takes_values(client: httpx.Client) -> None:
+    text = client.get(QUESTION, params={"body": "福島県昭和村", "theme": "", "lang": "ja"}).text
+    assert "84,246,000" in text
+    assert re.search(r'value="id:body/074462" selected>福島県昭和村', text)
+    assert "id/body/074462" in text
+    chosen = client.get(QUESTION, params={"theme": "scheme:theme/tourism"}).text
+    assert re.search(r'value="scheme:theme/tourism" selected>観光', chosen)
+
+
+def test_a_value_that_does_not_fit_is_explained_on_the_page(client: httpx.Client) -> None:
+    answer = client.get(QUESTION, params={"body": "昭和村"})
+    assert answer.status_code == 400
+    assert "id:body/104485" in answer.text
+    assert 'role="alert"' in answer.text
+
+
+def test_a_question_is_also_an_interface(client: httpx.Client) -> None:
+    answer = client.get(QUESTION, params={"body": "日進市", "format": "csv"})
+    assert answer.headers["content-disposition"] == (
+        'attachment; filename="projects-of-a-body.csv"'
+    )
+    assert "日進市市民カード化構想" in answer.text
+    headers = {"Accept": "application/sparql-results+json"}
+    answer = client.get(QUESTION, params={"cost": "1000000000"}, headers=headers)
+    assert answer.json()["results"]["bindings"] == []
+    answer = client.get(QUESTION, params={"town": "x"}, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["type"].endswith("/problem/parameter")
+    assert client.get(QUESTION, headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_the_form_runs_a_query(client: httpx.Client) -> None:
+    query = (
+        "SELECT ?label { ?s <http://www.w3.org/2000/01/rdf-schema#label> ?label } ORDER BY ?label"
+    )
+    text = client.get("/sparql", params={"query": query, "lang": "en"}).text
+    assert '<td lang="ja">小田原市</td>' in text
+    graph = client.get("/sparql", params={"query": "CONSTRUCT { <http://e> a <http://e> } {}"})
+    assert "&lt;http://e&gt;" in graph.text
+    assert "true" in client.get("/sparql", params={"query": "ASK {}"}).text
+    wrong = client.get("/sparql", params={"query": "SELECT <script>alert(1)</script>"})
+    assert wrong.status_code == 400
+    assert "<script>" not in wrong.text
+
+
+def test_a_thing_can_be_followed(client: httpx.Client) -> None:
+    page = Links(client.get(QUESTION, params={"lang": "ja"}).text)
+    (thing,) = [a for a in page.addresses if "%2Fproject%2F" in a]
+    text = client.get(thing).text
+    assert "661,074千円" in text
+    assert "小田原市" in text
+
+
+def test_the_files_of_the_release(client: httpx.Client) -> None:
+    assert client.get("/report").text.startswith("<!doctype html>")
+    assert client.get("/files/report.csv").text == "severity\n"
+    dataset = client.get("/files/digiden.nq")
+    assert dataset.headers["content-type"] == "application/n-quads"
+    assert len(dataset.text.splitlines()) == 195
+    assert client.get("/files/report.ttl").status_code == 404
+    assert client.get("/files/..%2Fmanifest.json").status_code == 404
+
+
+def test_health(client: httpx.Client) -> None:
+    answer = client.get("/health").json()
+    assert answer["status"] == "ok"
+    assert answer["release"].startswith("0-")
