@@ -18,14 +18,14 @@ test: $(VENV)/.installed-test lint
 	$(BIN)/pytest
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff check src tests data
-	$(BIN)/ruff format --check src tests data
+	$(BIN)/ruff check src tests data benchmarks
+	$(BIN)/ruff format --check src tests data benchmarks
 	$(BIN)/mypy
 
 # Rewrites sources into their canonical form.
 fmt: $(VENV)/.installed-test
-	$(BIN)/ruff check --fix src tests data
-	$(BIN)/ruff format src tests data
+	$(BIN)/ruff check --fix src tests data benchmarks
+	$(BIN)/ruff format src tests data benchmarks
 	$(BIN)/python -m digiden_kg.ontology ontology
 
 # Rewrites the expected answers of the saved questions; look at the diff before committing it.
