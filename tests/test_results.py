@@ -10,11 +10,12 @@ from pyoxigraph import Literal, Store, parse, parse_query_results
 from rich.cells import cell_len
 
 from digiden_kg.exceptions import FormatError
-from digiden_kg.questions import Answer, evaluate
+from digiden_kg.questions import evaluate
 from digiden_kg.results import (
     GRAPHS,
     HTML,
     TABLES,
+    Answer,
     Format,
     find_format,
     formats_of,

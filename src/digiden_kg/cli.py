@@ -26,11 +26,18 @@ from digiden_kg.exceptions import DigidenError, QueryError, ReleaseError
 from digiden_kg.questions import (
     Question,
     load_questions,
-    read_answer,
     store_choices,
 )
 from digiden_kg.release import DATASET, Release, current_release, open_release, sha256
-from digiden_kg.results import GRAPHS, TABLES, find_format, formats_of, table_text, write_results
+from digiden_kg.results import (
+    GRAPHS,
+    TABLES,
+    find_format,
+    formats_of,
+    read_answer,
+    table_text,
+    write_results,
+)
 from digiden_kg.settings import Settings, load_settings
 from digiden_kg.syntax import query_form, syntax_error
 

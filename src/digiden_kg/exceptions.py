@@ -100,7 +100,7 @@ class QueryBusy(QueryError):
 
 
 class FormatError(QueryError):
-    """No format that was asked for fits the query; ``available`` lists the names of those that do."""
+    """No format that was asked for fits the query; ``available`` lists those that do."""
 
     def __init__(self, message: str, available: Sequence[str]) -> None:
         self.available = tuple(available)

@@ -19,16 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyoxigraph import BlankNode, Literal, NamedNode, QuerySolutions, Store, Triple
+from pyoxigraph import Literal, NamedNode, QuerySolutions, Store
 
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, ParameterError, Problem, QuerySyntaxError
 from digiden_kg.normalize import fold
+from digiden_kg.results import Answer, Term, read_answer
 from digiden_kg.syntax import QueryFile, query_form, read_query, syntax_error, tokens
 
 Text = Mapping[str, str]
 """A text in both languages, by language tag."""
-Term = NamedNode | BlankNode | Literal | Triple
 Choices = Callable[["Parameter"], Sequence["Choice"]]
 """Lists what a parameter may be; see :func:`store_choices`."""
 
@@ -122,14 +122,6 @@ class Choice:
     def key(self) -> str:
         """Short form that a person can type: the last part of the name."""
         return re.split(r"[/#:]", self.name)[-1] if isinstance(self.value, NamedNode) else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A result table; a cell is None where the variable is unbound."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Term | None, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,12 +320,6 @@ def evaluate(store: Store, query: str) -> Answer:
     if not isinstance(result, QuerySolutions):
         raise QuerySyntaxError("not a SELECT query / SELECT クエリではありません。")
     return read_answer(result)
-
-
-def read_answer(solutions: QuerySolutions) -> Answer:
-    """Return solutions as a table."""
-    columns = tuple(variable.value for variable in solutions.variables)
-    return Answer(columns, tuple(tuple(row[name] for name in columns) for row in solutions))
 
 
 def run_question(

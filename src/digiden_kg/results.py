@@ -10,9 +10,10 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from pyoxigraph import (
+    BlankNode,
     Literal,
     NamedNode,
     QueryBoolean,
@@ -20,16 +21,29 @@ from pyoxigraph import (
     QuerySolutions,
     QueryTriples,
     RdfFormat,
+    Triple,
     serialize,
 )
 
 from digiden_kg import vocab
 from digiden_kg.exceptions import FormatError
 
-if TYPE_CHECKING:
-    from digiden_kg.questions import Answer, Term
-
 Results = QuerySolutions | QueryBoolean | QueryTriples
+Term = NamedNode | BlankNode | Literal | Triple
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A result table; a cell is None where the variable is unbound."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Term | None, ...], ...]
+
+
+def read_answer(solutions: QuerySolutions) -> Answer:
+    """Return solutions as a table."""
+    columns = tuple(variable.value for variable in solutions.variables)
+    return Answer(columns, tuple(tuple(row[name] for name in columns) for row in solutions))
 
 
 @dataclass(frozen=True, slots=True)

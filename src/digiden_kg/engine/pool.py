@@ -27,8 +27,7 @@ from digiden_kg.exceptions import (
     QueryTimeout,
     ReleaseError,
 )
-from digiden_kg.questions import Answer, read_answer
-from digiden_kg.results import TABLES, Format
+from digiden_kg.results import TABLES, Answer, Format, read_answer
 from digiden_kg.syntax import words
 
 MEMORY = 1 << 30

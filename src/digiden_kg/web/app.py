@@ -27,11 +27,9 @@ from digiden_kg import vocab
 from digiden_kg.engine.pool import Engine, Pool, read_page, select
 from digiden_kg.exceptions import QueryError
 from digiden_kg.questions import (
-    Answer,
     Choice,
     Parameter,
     Question,
-    Term,
     load_questions,
     read_choices,
 )
@@ -40,6 +38,8 @@ from digiden_kg.results import (
     GRAPHS,
     HTML,
     TABLES,
+    Answer,
+    Term,
     cell_text,
     find_format,
     formats_of,

@@ -21,8 +21,7 @@ from starlette.types import Send
 from digiden_kg import vocab
 from digiden_kg.engine.pool import Engine
 from digiden_kg.exceptions import QueryError
-from digiden_kg.questions import Answer
-from digiden_kg.results import GRAPHS, TABLES, Chosen, Format
+from digiden_kg.results import GRAPHS, TABLES, Answer, Chosen, Format
 from digiden_kg.syntax import query_form, words
 from digiden_kg.web.problems import ProblemError
 
