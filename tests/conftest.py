@@ -78,6 +78,7 @@ def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder that holds nothing but the questions of the tests."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(DATA / "questions", folder / "queries" / "questions")
+    shutil.copy(PROJECT / "queries" / "columns.csv", folder / "queries")
     return folder
 
 

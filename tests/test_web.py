@@ -5,10 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 import pytest
+from pyoxigraph import Store
+
+from digiden_kg.questions import (
+    TERMS_QUERY,
+    evaluate,
+    heading,
+    load_headings,
+    load_questions,
+    read_terms,
+)
+from digiden_kg.web.app import TAGS
+
+PROJECT = Path(__file__).parents[1]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 QUESTION = "/questions/projects-of-a-body"
@@ -196,3 +210,23 @@ def test_health(client: httpx.Client) -> None:
     answer = client.get("/health").json()
     assert answer["status"] == "ok"
     assert answer["release"].startswith("0-")
+
+
+def test_every_column_and_tag_of_a_question_has_words() -> None:
+    ontology = Store()
+    ontology.load(path=PROJECT / "ontology" / "digiden.ttl")
+    terms = read_terms(evaluate(ontology, TERMS_QUERY).rows)
+    listed = load_headings(PROJECT / "queries" / "columns.csv")
+    used = set()
+    for question in load_questions(PROJECT / "queries" / "questions"):
+        assert not set(question.tags) - TAGS.keys()
+        for column in evaluate(Store(), question.text).columns:
+            found = heading(column, {**terms, **listed})
+            assert found, f"{question.slug}: add {column} to queries/columns.csv"
+            used |= {name for name, text in listed.items() if text is found}
+    assert listed.keys() == used, "queries/columns.csv names what no question shows"
+
+
+def test_columns_have_headings(client: httpx.Client) -> None:
+    text = client.get("/sparql", params={"query": "SELECT (1 AS ?named) {}", "lang": "ja"}).text
+    assert "名前が分かる数<br><small>named</small>" in text

@@ -12,6 +12,7 @@ the parameter, which a query lists.
 
 from __future__ import annotations
 
+import csv
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -349,6 +350,38 @@ def load_questions(folder: Path) -> list[Question]:
     if problems:
         raise InputError(problems)
     return questions
+
+
+def load_headings(file: Path) -> dict[str, Text]:
+    """Read what columns are called that no class or property of the ontology explains."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return {
+            row["name"]: {each: row[each] for each in _LANGUAGES} for row in csv.DictReader(lines)
+        }
+
+
+TERMS_QUERY = f"""PREFIX rdfs: <{vocab.PREFIXES["rdfs"]}>
+SELECT ?term ?label {{
+  ?term rdfs:label ?label FILTER(STRSTARTS(STR(?term), "{vocab.PREFIXES["dg"]}"))
+}}"""
+"""Lists the terms of the ontology with their labels, for :func:`heading`."""
+
+
+def read_terms(rows: Iterable[Sequence[Term | None]]) -> dict[str, Text]:
+    """Return the labels of the terms from the rows of :data:`TERMS_QUERY`, by local name."""
+    labels: dict[str, dict[str, str]] = {}
+    for term, label in rows:
+        if isinstance(term, NamedNode) and isinstance(label, Literal) and label.language:
+            name = term.value.removeprefix(vocab.PREFIXES["dg"])
+            labels.setdefault(name, {})[label.language] = label.value
+    return {name: found for name, found in labels.items() if set(_LANGUAGES) <= found.keys()}
+
+
+def heading(column: str, names: Mapping[str, Text]) -> Text | None:
+    """Return what a column is called: the variable is a term of ours, or listed by itself."""
+    stem = column.removesuffix("Labels").removesuffix("Label") or column
+    keys = (column, stem, stem[0].upper() + stem[1:])
+    return next((names[key] for key in keys if key in names), None)
 
 
 def load_question(path: Path) -> Question:

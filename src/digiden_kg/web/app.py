@@ -7,7 +7,7 @@ nothing from elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -27,11 +27,16 @@ from digiden_kg import vocab
 from digiden_kg.engine.pool import Engine, Pool, read_page, select
 from digiden_kg.exceptions import QueryError
 from digiden_kg.questions import (
+    TERMS_QUERY,
     Choice,
     Parameter,
     Question,
+    Text,
+    heading,
+    load_headings,
     load_questions,
     read_choices,
+    read_terms,
 )
 from digiden_kg.release import DATASET, MANIFEST, Release
 from digiden_kg.results import (
@@ -67,6 +72,21 @@ _SHOWN = 1000
 """Rows that a page shows; the formats give all of them."""
 _FEW = 60
 """Choices up to which a form shows a list to pick from instead of a field to type in."""
+TAGS: Mapping[str, Text] = {
+    "reuse": {"ja": "使い回し", "en": "Reuse"},
+    "grants": {"ja": "交付金と事業", "en": "Grants and projects"},
+    "money": {"ja": "お金", "en": "Money"},
+    "platforms": {"ja": "データ連携基盤", "en": "Data-integration platforms"},
+    "partners": {"ja": "構成員と相手", "en": "Partners"},
+    "indicators": {"ja": "KPI", "en": "Indicators"},
+    "people": {"ja": "人口と規模", "en": "Population and size"},
+    "card": {"ja": "マイナンバーカード", "en": "My Number Card"},
+    "telework": {"ja": "テレワーク", "en": "Telework"},
+    "statistics": {"ja": "統計", "en": "Statistics"},
+    "quality": {"ja": "出典、訂正、照合", "en": "Sources, corrections, reconciliation"},
+    "unknown": {"ja": "分からないこと", "en": "What is unknown"},
+}
+"""Headings of the start page, in its order, by the first tag of a question."""
 EXAMPLE = vocab.rebase("""\
 PREFIX dg: <https://w3id.org/digiden/ontology#>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
@@ -92,8 +112,10 @@ class Site:
     questions: Mapping[str, Question]
     engine: Engine
     templates: Environment
+    columns: Mapping[str, Text]
     _choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     _graphs: list[Answer] = field(default_factory=list)
+    _terms: dict[str, Text] = field(default_factory=dict)
 
     async def choices(self, parameter: Parameter) -> tuple[Choice, ...]:
         """Return what a parameter may be; a release never changes, so it is asked once."""
@@ -109,6 +131,13 @@ class Site:
         if not self._graphs:
             self._graphs.append(await select(self.engine, sparql.GRAPHS_QUERY))
         return self._graphs[0]
+
+    async def headings(self) -> Mapping[str, Text]:
+        """Return what columns are called, by the terms of the ontology or by themselves."""
+        if not self._terms:
+            self._terms.update(read_terms((await select(self.engine, TERMS_QUERY)).rows))
+            self._terms.update(self.columns)
+        return self._terms
 
     def page(
         self, request: Request, template: str, status: int = 200, **values: Any
@@ -175,7 +204,7 @@ class Cell:
     language: str | None
 
 
-def table_of(answer: Answer, language: str) -> dict[str, Any]:
+def table_of(answer: Answer, language: str, names: Mapping[str, Text]) -> dict[str, Any]:
     """Return a result as a page shows it: an IRI and its label are one cell with a link."""
     columns = answer.columns
     labels = {name: columns.index(f"{name}Label") for name in columns if f"{name}Label" in columns}
@@ -189,7 +218,7 @@ def table_of(answer: Answer, language: str) -> dict[str, Any]:
         for row in answer.rows[:_SHOWN]
     ]
     return {
-        "columns": [name for _, name in shown],
+        "columns": [(name, (heading(name, names) or {}).get(language)) for _, name in shown],
         "numbers": [bool(rows) and all(row[at].number for row in rows) for at in range(len(shown))],
         "rows": rows,
         "total": len(answer.rows),
@@ -269,7 +298,8 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    site = Site(release, questions, pool, templates)
+    columns = load_headings(settings.queries_dir / "columns.csv")
+    site = Site(release, questions, pool, templates, columns)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -297,9 +327,8 @@ def _page(app: FastAPI, path: str) -> Callable[[Route], Route]:
 def _add_pages(app: FastAPI, site: Site) -> None:
     @_page(app, "/")
     async def start(request: Request) -> Response:
-        return site.page(
-            request, "start.html", questions=_by_tag(site.questions.values()), example=EXAMPLE
-        )
+        grouped = _by_tag(site.questions.values())
+        return site.page(request, "start.html", questions=grouped, tags=TAGS, example=EXAMPLE)
 
     @_page(app, "/questions/{slug}")
     async def question(request: Request, slug: str) -> Response:
@@ -346,7 +375,8 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
     text, table, error = question.text, None, None
     try:
         text = bind()
-        table = table_of(await select(site.engine, text), language_of(request))
+        found = await select(site.engine, text)
+        table = table_of(found, language_of(request), await site.headings())
     except QueryError as caught:
         error = caught
     return site.page(
@@ -364,11 +394,11 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
     )
 
 
-def _by_tag(questions: Any) -> dict[str, list[Question]]:
-    grouped: dict[str, list[Question]] = {}
+def _by_tag(questions: Iterable[Question]) -> dict[str, list[Question]]:
+    grouped: dict[str, list[Question]] = {tag: [] for tag in TAGS}
     for question in questions:
         grouped.setdefault(question.tags[0] if question.tags else "", []).append(question)
-    return grouped
+    return {tag: listed for tag, listed in grouped.items() if listed}
 
 
 def _add_endpoint(app: FastAPI, site: Site) -> None:
@@ -406,7 +436,7 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
             answer = await select(
                 site.engine, asked.query, default_graphs=default, named_graphs=named
             )
-            table = table_of(answer, language_of(request))
+            table = table_of(answer, language_of(request), await site.headings())
         elif asked.query is not None:
             chunks = await site.engine.evaluate(
                 asked.query, format=GRAPHS[0], default_graphs=default, named_graphs=named
