@@ -30,7 +30,7 @@ fmt: $(VENV)/.installed-test
 
 # Rewrites the expected answers of the saved questions; look at the diff before committing it.
 golden: $(VENV)/.installed-test
-	$(BIN)/pytest tests/test_questions.py --golden --no-cov -q
+	$(BIN)/pytest tests/test_questions.py tests/test_docs.py --golden --no-cov -q
 
 clean:
 	rm -rf $(VENV) build
