@@ -71,6 +71,11 @@ def test_ask_takes_options_before_the_question(digiden) -> None:
     assert binding["bodyLabel"]["value"] == "日進市"
 
 
+def test_a_parameter_may_be_written_as_options_are(digiden, tiny_project: Path) -> None:
+    done = digiden("ask", "projects-of-a-body", "--home-town", "x", status=1)
+    assert "'homeTown'" in done.stderr
+
+
 def test_several_values_make_several_rows(digiden) -> None:
     arguments = ("--body", "日進市", "--body", "小田原市", "-f", "tsv")
     assert digiden("ask", "projects-of-a-body", *arguments).stdout.count("\n") == 3

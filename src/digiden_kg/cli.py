@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import shutil
 import socket
 import sys
@@ -236,7 +237,8 @@ def _parameters(given: list[str], extra: list[str]) -> Mapping[str, list[str]]:
     for name, equals, value in pairs:
         if not (name and equals and value):
             raise typer.BadParameter(f"write NAME=VALUE / NAME=VALUE と書いてください: {name!r}")
-        values.setdefault(name, []).append(value)
+        camel = re.sub("-(.)", lambda match: match[1].upper(), name)  # --model-service
+        values.setdefault(camel, []).append(value)
     return values
 
 
