@@ -158,19 +158,7 @@ def explanations(store: Store) -> dict[str, str]:
 def default_graph(store: Store) -> rdflib.Graph:
     """Return the default graph of a store as an rdflib graph."""
     data = store.dump(format=RdfFormat.N_TRIPLES, from_graph=DefaultGraph())
-    return _Graph().parse(data=data, format="nt")
-
-
-_prepare = lru_cache(maxsize=None)(prepareQuery)
-
-
-class _Graph(rdflib.Graph):
-    """A graph that parses a query once: pyshacl asks the same one for every focus node."""
-
-    def query(self, query_object: Any, *args: Any, **kwargs: Any) -> rdflib.query.Result:
-        if isinstance(query_object, str):
-            query_object = _prepare(query_object)
-        return super().query(query_object, *args, **kwargs)
+    return rdflib.Graph().parse(data=data, format="nt")
 
 
 def load_shapes(folder: Path) -> rdflib.Graph:
@@ -191,13 +179,29 @@ def load_shapes(folder: Path) -> rdflib.Graph:
     return graph
 
 
+_prepare = lru_cache(maxsize=None)(prepareQuery)
+
+
+class _Graph(rdflib.Graph):
+    """A graph that parses each query once: pyshacl asks the same one for every focus node."""
+
+    def query(self, query_object: Any, *args: Any, **kwargs: Any) -> rdflib.query.Result:
+        if isinstance(query_object, str):
+            query_object = _prepare(query_object)
+        return super().query(query_object, *args, **kwargs)
+
+
 def run_shapes(data: rdflib.Graph, shapes: rdflib.Graph) -> Iterator[Finding]:
     """Yield what SHACL shapes find in a graph."""
     if not len(shapes):
         return
-    # The graph is ours alone, so pyshacl need not work on a copy.
+    # No shape adds to the graph, so pyshacl need not work on a copy.
     _, results, _ = shacl_validate(
-        data, shacl_graph=shapes, advanced=True, inference="none", inplace=True
+        _Graph(store=data.store, identifier=data.identifier),
+        shacl_graph=shapes,
+        advanced=True,
+        inference="none",
+        inplace=True,
     )
     sh = rdflib.SH
     for result in results.subjects(rdflib.RDF.type, sh.ValidationResult):
