@@ -26,7 +26,7 @@ lint: $(VENV)/.installed-test
 fmt: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix src tests data benchmarks
 	$(BIN)/ruff format src tests data benchmarks
-	$(BIN)/python -m digiden_kg.ontology ontology
+	$(BIN)/python -m digiden_kg.ontology ontology shapes
 
 # Rewrites the expected answers of the saved questions; look at the diff before committing it.
 golden: $(VENV)/.installed-test
