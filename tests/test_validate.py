@@ -44,7 +44,11 @@ id:project a dg:Project ; rdfs:label "事業"@ja , "Project"@en .
 <https://w3id.org/digiden/id/observation/many> dg:projectCount 5 .
 <https://w3id.org/digiden/id/observation/few> dg:projectCount 1 .
 <https://w3id.org/digiden/id/correction/few> a dg:Correction ;
+  dg:correctionKind <https://w3id.org/digiden/scheme/correction-kind/inconsistency> ;
   dg:about <https://w3id.org/digiden/id/observation/few> ; rdfs:label "理由"@ja , "Reason"@en .
+<https://w3id.org/digiden/id/correction/name> a dg:Correction ; dg:about id:project ;
+  dg:correctionKind <https://w3id.org/digiden/scheme/correction-kind/misreading> ;
+  rdfs:label "読み違い"@ja , "Misread"@en .
 """
 
 

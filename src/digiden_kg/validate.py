@@ -36,6 +36,8 @@ from digiden_kg.syntax import QueryFile, read_query
 
 _SH = vocab.PREFIXES["sh"]
 _SEVERITIES = ("Violation", "Warning", "Info")
+_EXPLAINING = ("inconsistency", "counting-rule", "rounding", "doubtful")
+"""Kinds of correction that explain a finding."""
 _FINDING_COLUMNS = [
     *("severity", "check", "thing", "thing_ja", "thing_en", "path", "value"),
     *("message_ja", "message_en", "passage", "explained_by"),
@@ -145,11 +147,18 @@ def check_store(store: Store, settings: Settings) -> Report:
 
 
 def explanations(store: Store) -> dict[str, str]:
-    """Return thing → correction that is about it."""
+    """Return thing → correction that explains what is found about it.
+
+    A correction of how something is written (a misreading, a variant) explains no finding.
+    """
+    kinds = " ".join(f"<{vocab.BASE}scheme/correction-kind/{kind}>" for kind in _EXPLAINING)
     query = f"""
       PREFIX dg: <{vocab.PREFIXES["dg"]}>
       SELECT ?thing (MIN(STR(?correction)) AS ?by)
-      WHERE {{ ?correction a dg:Correction ; dg:about ?thing }}
+      WHERE {{
+        VALUES ?kind {{ {kinds} }}
+        ?correction dg:correctionKind ?kind ; dg:about ?thing ; a dg:Correction .
+      }}
       GROUP BY ?thing
     """
     return {row["thing"].value: row["by"].value for row in select(store, query)}
