@@ -187,6 +187,7 @@ def test_examples_leave_owl_2_dl_only_where_the_decision_says(ontology: Graph) -
         f"{rdf}object",
         f"{xsd}date",
         f"{xsd}gYear",
+        f"{xsd}gYearMonth",
     }
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
+from pyoxigraph import Store
 from pyshacl import validate
-from rdflib import RDF, SH, BNode, Graph, Literal, URIRef
+from rdflib import OWL, RDF, RDFS, SH, SKOS, BNode, Graph, Literal, URIRef
 from rdflib.term import Node
 
 from digiden_kg import vocab
-from digiden_kg.ontology import canonical_turtle
-from digiden_kg.validate import Finding, load_shapes, run_shapes
+from digiden_kg.build import assemble
+from digiden_kg.ontology import canonical_turtle, load_ontology
+from digiden_kg.settings import load_settings
+from digiden_kg.validate import Finding, default_graph, explanations, load_shapes, run_shapes
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHAPES = PROJECT / "shapes"
@@ -23,6 +27,7 @@ FILES = sorted(path for path in SHAPES.glob("*.ttl") if path != HEADER)
 CASES = sorted((PROJECT / "tests" / "shapes").glob("*/*.ttl"))
 VALID = [path for path in CASES if path.stem.startswith("valid_")]
 INVALID = [path for path in CASES if path.stem.startswith("invalid_")]
+EXAMPLES = sorted((PROJECT / "ontology" / "examples").glob("*.ttl"))
 EXPECTS = re.compile(r"(?m)^# expects: (\S+) (\S+) (Violation|Warning|Info) (\S+)$")
 DGS = vocab.PREFIXES["dgs"]
 TARGETS = (SH.targetClass, SH.targetNode, SH.targetSubjectsOf, SH.targetObjectsOf, SH.target)
@@ -40,7 +45,7 @@ STRUCTURE = {
     SH.path,
     SH.property,
     SH.severity,
-    URIRef("http://www.w3.org/2000/01/rdf-schema#comment"),
+    RDFS.comment,
     *TARGETS,
 }
 
@@ -104,6 +109,7 @@ def test_there_are_shapes_and_cases_for_every_file() -> None:
     for kind in (VALID, INVALID):
         assert {path.parent.name for path in kind} == {path.stem for path in FILES}
     assert len(VALID) + len(INVALID) == len(CASES)
+    assert len(EXAMPLES) >= 6
 
 
 @pytest.mark.parametrize("path", CASES, ids=case_id)
@@ -232,14 +238,13 @@ def test_file_is_canonical_and_without_blank_nodes(path: Path) -> None:
 
 def test_every_class_of_the_ontology_is_the_target_of_a_shape() -> None:
     ontology = Graph().parse(PROJECT / "ontology" / "digiden.ttl")
-    rdfs, owl = vocab.PREFIXES["rdfs"], vocab.PREFIXES["owl"]
     targets = set(all_shapes().objects(None, SH.targetClass))
 
     missing = {
         str(cls)
-        for cls in ontology.subjects(RDF.type, URIRef(f"{owl}Class"))
+        for cls in ontology.subjects(RDF.type, OWL.Class)
         if str(cls).startswith(vocab.PREFIXES["dg"])
-        and not targets & set(ontology.transitive_objects(cls, URIRef(f"{rdfs}subClassOf")))
+        and not targets & set(ontology.transitive_objects(cls, RDFS.subClassOf))
     }
 
     assert missing == set()
@@ -251,3 +256,42 @@ def test_rates_and_ceilings_are_read_from_the_graph() -> None:
     for _, query in graph.subject_objects(SH.select):
         without_iris = re.sub(r"<[^>]*>|[?$]\w+|skos:\w+", "", str(query))
         assert not set(re.findall(r"\d+", without_iris)) - {"0", "1", "2"}, query
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return assemble(replace(load_settings(), project_dir=PROJECT))
+
+
+@pytest.fixture(scope="module")
+def dataset(store: Store) -> Graph:
+    return default_graph(store)
+
+
+def test_dataset_is_valid_but_for_what_corrections_explain(store: Store, dataset: Graph) -> None:
+    explained = explanations(store)
+
+    found = list(run_shapes(dataset, all_shapes()))
+
+    assert [f for f in found if f.severity == "Violation" and f.focus not in explained] == []
+    assert len([f for f in found if f.severity != "Info"]) <= 40
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_of_the_ontology_is_valid(path: Path, dataset: Graph) -> None:
+    """What an example only mentions is looked up in the dataset."""
+    example = Graph().parse(path)
+    described = set(example.subjects(RDF.type))
+    graph = example + load_ontology(PROJECT / "ontology")
+    for mentioned in {*example.subjects(), *example.objects()} - described:
+        for predicate in (RDF.type, SKOS.broader):
+            graph += dataset.triples((mentioned, predicate, None))
+
+    wrong = [
+        (finding.focus, finding.check)
+        for finding in run_shapes(graph, all_shapes())
+        if URIRef(finding.focus) in described and finding.severity != "Info"
+    ]
+
+    assert described
+    assert wrong == []
