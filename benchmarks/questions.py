@@ -21,7 +21,7 @@ from digiden_kg.validate import default_graph
 
 RUNS = 5
 PEER = (
-    "corrections",
+    "corrected-facts",
     "grant-types-and-rates",
     "indicators-with-largest-growth",
     "platforms-and-their-projects",
