@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 from pyoxigraph import RdfFormat, Store
 
-from digiden_kg import vocab
-from digiden_kg.build import add_to, assemble
+from digiden_kg.build import build
 from digiden_kg.questions import Question, load_question
 from digiden_kg.register import Register, load_register
 from digiden_kg.release import DATASET, Release, publish, staging
 from digiden_kg.settings import load_settings
-from digiden_kg.validate import check_store
+from digiden_kg.validate import Report
 
 DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]
@@ -39,12 +38,16 @@ def register() -> Register:
 
 
 @pytest.fixture(scope="session")
-def real_store() -> Store:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Report]:
+    """The release of the project's own tables, with the report of its checks."""
+    out = tmp_path_factory.mktemp("build")
+    return build(dataclasses.replace(load_settings(), project_dir=PROJECT, out_dir=out))
+
+
+@pytest.fixture(scope="session")
+def real_store(built: tuple[Release, Report]) -> Store:
     """What a build of the project makes, findings included; for reading only."""
-    settings = dataclasses.replace(load_settings(), project_dir=PROJECT)
-    store = assemble(settings)
-    add_to(store, check_store(store, settings).quads(), vocab.CHECKS)
-    return store
+    return built[0].open_store()
 
 
 @pytest.fixture(scope="session")
