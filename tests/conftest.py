@@ -19,8 +19,8 @@ from digiden_kg.build import build
 from digiden_kg.questions import Question, load_question
 from digiden_kg.register import Register, load_register
 from digiden_kg.release import DATASET, Release, publish, staging
+from digiden_kg.report import Report
 from digiden_kg.settings import load_settings
-from digiden_kg.validate import Report
 
 DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]

@@ -6,7 +6,18 @@ from pathlib import Path
 SRC = Path(__file__).parents[1] / "src" / "digiden_kg"
 FLOW = [
     *("exceptions", "settings", "vocab", "normalize", "register", "tables", "mapping", "syntax"),
-    *("ontology", "validate", "release", "build", "results", "questions", "engine", "web", "cli"),
+    *(
+        "ontology",
+        "report",
+        "validate",
+        "release",
+        "build",
+        "results",
+        "questions",
+        "engine",
+        "web",
+        "cli",
+    ),
     "__main__",
 ]
 

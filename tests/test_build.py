@@ -11,8 +11,8 @@ from pyoxigraph import BlankNode, DefaultGraph, Store
 from digiden_kg.build import assemble, build, check, write_dataset
 from digiden_kg.exceptions import InputError
 from digiden_kg.release import Release, current_release, publish, sha256, staging
+from digiden_kg.report import Report
 from digiden_kg.settings import Settings, load_settings
-from digiden_kg.validate import Report
 
 
 @pytest.fixture

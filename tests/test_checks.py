@@ -11,8 +11,9 @@ from pyoxigraph import DefaultGraph, Quad, RdfFormat, Store
 from rdflib.plugins.sparql import prepareQuery
 
 from digiden_kg import vocab
+from digiden_kg.report import Reconciliation
 from digiden_kg.syntax import QueryFile, read_query
-from digiden_kg.validate import Reconciliation, run_checks, run_reconciliations, verdict
+from digiden_kg.validate import run_checks, run_reconciliations, verdict
 
 QUERIES = Path(__file__).parents[1] / "queries"
 CASES = Path(__file__).parent / "checks"

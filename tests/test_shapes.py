@@ -16,7 +16,8 @@ from rdflib.term import Node
 from digiden_kg import vocab
 from digiden_kg.ontology import canonical_turtle, load_ontology
 from digiden_kg.release import Release
-from digiden_kg.validate import Finding, Report, default_graph, load_shapes, run_shapes
+from digiden_kg.report import Finding, Report
+from digiden_kg.validate import default_graph, load_shapes, run_shapes
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHAPES = PROJECT / "shapes"

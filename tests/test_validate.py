@@ -7,8 +7,9 @@ from pathlib import Path
 import rdflib
 from pyoxigraph import RdfFormat, Store
 
+from digiden_kg.report import Report, write_report
 from digiden_kg.settings import load_settings
-from digiden_kg.validate import check_store, write_report
+from digiden_kg.validate import check_store
 
 PREFIXES = """
 @prefix dg: <https://w3id.org/digiden/ontology#> .
@@ -52,7 +53,7 @@ id:project a dg:Project ; rdfs:label "事業"@ja , "Project"@en .
 """
 
 
-def checked(folder: Path) -> tuple[Store, object]:
+def checked(folder: Path) -> tuple[Store, Report]:
     for name, text in {
         "shapes/project.ttl": PREFIXES + SHAPE,
         "queries/checks/zero-cost.rq": CHECK,

@@ -31,9 +31,10 @@ from digiden_kg.exceptions import InputError, Problem
 from digiden_kg.mapping import Statement, map_table
 from digiden_kg.register import load_register
 from digiden_kg.release import DATASET, Release, publish, sha256, staging
+from digiden_kg.report import Report, write_report
 from digiden_kg.settings import Settings
 from digiden_kg.tables import read_tables
-from digiden_kg.validate import Report, check_store, write_report
+from digiden_kg.validate import check_store
 
 Progress = Callable[[str], None]
 

@@ -43,7 +43,7 @@ from digiden_kg.settings import Settings, load_settings
 from digiden_kg.syntax import query_form, syntax_error
 
 if TYPE_CHECKING:
-    from digiden_kg.validate import Report
+    from digiden_kg.report import Report
 
 _FORMATS = ", ".join(dict.fromkeys(["table", *(each.name for each in (*TABLES, *GRAPHS))]))
 
@@ -134,7 +134,8 @@ def check(
 ) -> None:
     """Check the tables and say what is wrong; makes no release. / 検査して問題を示す。"""
     from digiden_kg.build import assemble  # noqa: PLC0415
-    from digiden_kg.validate import check_store, write_report  # noqa: PLC0415
+    from digiden_kg.report import write_report  # noqa: PLC0415
+    from digiden_kg.validate import check_store  # noqa: PLC0415
 
     settings = load_settings()
     with _progress() as progress:

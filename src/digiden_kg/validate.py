@@ -13,24 +13,22 @@ itself says so, and we say why.
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import rdflib
-from jinja2 import Environment, PackageLoader, select_autoescape
-from pyoxigraph import DefaultGraph, Literal, NamedNode, RdfFormat, Store, Triple, serialize
+from pyoxigraph import DefaultGraph, RdfFormat, Store
 from pyshacl import validate as shacl_validate
 from rdflib.plugins.sparql import prepareQuery
 
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem
+from digiden_kg.report import Finding, Reconciliation, Report, select
 from digiden_kg.settings import Settings
 from digiden_kg.syntax import QueryFile, read_query
 
@@ -38,85 +36,6 @@ _SH = vocab.PREFIXES["sh"]
 _SEVERITIES = ("Violation", "Warning", "Info")
 _EXPLAINING = ("inconsistency", "counting-rule", "rounding", "doubtful")
 """Kinds of correction that explain a finding."""
-_FINDING_COLUMNS = [
-    *("severity", "check", "thing", "thing_ja", "thing_en", "path", "value"),
-    *("message_ja", "message_en", "passage", "explained_by"),
-]
-_RECONCILIATION_COLUMNS = [
-    *("verdict", "observation", "observation_ja", "observation_en", "measure"),
-    *("published", "listed", "tolerance", "basis_ja", "basis_en", "check", "explained_by"),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a shape or a check reports."""
-
-    check: str
-    """IRI of the shape or of the check query."""
-    severity: str
-    """``Violation``, ``Warning`` or ``Info``."""
-    focus: str
-    """IRI of the thing that it is about."""
-    path: str | None
-    value: str | None
-    message_ja: str
-    message_en: str
-    passage: str | None = None
-    explained_by: str | None = None
-    """IRI of the correction that explains it."""
-
-    @property
-    def key(self) -> str:
-        """Stable short name, made of check, focus, path and value."""
-        return _hash(self.check, self.focus, self.path or "", self.value or "")
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """A published figure beside what the graph lists."""
-
-    check: str
-    about: str
-    """IRI of the observation."""
-    measure: str
-    published: Decimal
-    listed: Decimal
-    tolerance: Decimal
-    verdict: str
-    """Code of scheme ``verdict``."""
-    basis_ja: str
-    basis_en: str
-    explained_by: str | None = None
-
-    @property
-    def key(self) -> str:
-        """Stable short name, made of check, observation and measure."""
-        return _hash(self.check, self.about, self.measure)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What all checks of one dataset found."""
-
-    findings: tuple[Finding, ...]
-    reconciliations: tuple[Reconciliation, ...]
-
-    @cached_property
-    def violations(self) -> int:
-        """Number of violations that no correction explains."""
-        return sum(f.severity == "Violation" and not f.explained_by for f in self.findings)
-
-    def quads(self) -> Iterator[Triple]:
-        """Yield the report as statements of the graph ``checks``."""
-        for finding in self.findings:
-            yield from _finding_triples(finding)
-        for reconciliation in self.reconciliations:
-            yield from _reconciliation_triples(reconciliation)
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def check_store(store: Store, settings: Settings) -> Report:
@@ -343,12 +262,6 @@ def _rows(store: Store, query: QueryFile) -> Iterator[Any]:
         raise InputError([query.problem((), str(error), "Mend the query.")]) from error
 
 
-def select(store: Store, text: str) -> Iterator[Any]:
-    """Yield the rows of a SELECT query; a row is read as ``row["variable"].value``."""
-    rows: Any = store.query(text)
-    yield from rows
-
-
 def _texts(query: QueryFile, name: str) -> Mapping[str, str]:
     texts = query.header.get(name)
     if not isinstance(texts, dict) or not {"ja", "en"} <= set(texts):
@@ -356,146 +269,3 @@ def _texts(query: QueryFile, name: str) -> Mapping[str, str]:
             [query.problem((name,), "the header lacks this text", "Write {en: …, ja: …}.")]
         )
     return texts
-
-
-def _finding_triples(finding: Finding) -> Iterator[Triple]:
-    node = NamedNode(vocab.thing("finding", finding.key))
-    iri = vocab.expand
-    stated: list[tuple[str, NamedNode | Literal | None]] = [
-        ("rdf:type", NamedNode(iri("dg:Finding"))),
-        ("rdf:type", NamedNode(iri("sh:ValidationResult"))),
-        ("dcterms:identifier", Literal(finding.key)),
-        ("rdfs:label", Literal(finding.message_ja, language="ja")),
-        ("rdfs:label", Literal(finding.message_en, language="en")),
-        ("dg:check", NamedNode(finding.check)),
-        ("sh:resultSeverity", NamedNode(f"{_SH}{finding.severity}")),
-        ("sh:focusNode", NamedNode(finding.focus)),
-        ("sh:resultPath", NamedNode(finding.path) if finding.path else None),
-        ("sh:value", Literal(finding.value) if finding.value is not None else None),
-        ("sh:resultMessage", Literal(finding.message_ja, language="ja")),
-        ("sh:resultMessage", Literal(finding.message_en, language="en")),
-        ("dcterms:source", NamedNode(finding.passage) if finding.passage else None),
-        ("dg:explainedBy", NamedNode(finding.explained_by) if finding.explained_by else None),
-    ]
-    for name, value in stated:
-        if value is not None:
-            yield Triple(node, NamedNode(iri(name)), value)
-
-
-def _reconciliation_triples(item: Reconciliation) -> Iterator[Triple]:
-    node = NamedNode(vocab.thing("reconciliation", item.key))
-    iri = vocab.expand
-    measure = item.measure.rpartition("#")[2]
-    decimal = NamedNode(iri("xsd:decimal"))
-
-    def number(value: Decimal) -> Literal:
-        return Literal(f"{value.normalize():f}", datatype=decimal)
-
-    stated: list[tuple[str, NamedNode | Literal | None]] = [
-        ("rdf:type", NamedNode(iri("dg:Finding"))),
-        ("rdf:type", NamedNode(iri("dg:Reconciliation"))),
-        ("dcterms:identifier", Literal(item.key)),
-        ("rdfs:label", Literal(f"照合（{measure}）：{item.basis_ja}", language="ja")),
-        ("rdfs:label", Literal(f"Reconciliation ({measure}): {item.basis_en}", language="en")),
-        ("dg:check", NamedNode(item.check)),
-        ("dg:about", NamedNode(item.about)),
-        ("dg:measure", NamedNode(item.measure)),
-        ("dg:published", number(item.published)),
-        ("dg:listed", number(item.listed)),
-        ("dg:tolerance", number(item.tolerance)),
-        ("dg:verdict", NamedNode(f"{vocab.BASE}scheme/verdict/{item.verdict}")),
-        ("dg:basis", Literal(item.basis_ja, language="ja")),
-        ("dg:basis", Literal(item.basis_en, language="en")),
-        ("dg:explainedBy", NamedNode(item.explained_by) if item.explained_by else None),
-    ]
-    for name, value in stated:
-        if value is not None:
-            yield Triple(node, NamedNode(iri(name)), value)
-
-
-def write_report(report: Report, store: Store, folder: Path) -> None:
-    """Write ``report.ttl`` (a sh:ValidationReport), ``report.csv`` and ``report.html``."""
-    iri = vocab.expand
-    node = NamedNode(f"{vocab.BASE}id/report/current")
-    triples = [
-        Triple(node, NamedNode(iri("rdf:type")), NamedNode(iri("sh:ValidationReport"))),
-        Triple(
-            node,
-            NamedNode(iri("sh:conforms")),
-            Literal(
-                "true" if not report.findings else "false", datatype=NamedNode(iri("xsd:boolean"))
-            ),
-        ),
-        *(
-            Triple(
-                node, NamedNode(iri("sh:result")), NamedNode(vocab.thing("finding", finding.key))
-            )
-            for finding in report.findings
-        ),
-        *report.quads(),
-    ]
-    prefixes = {name: value for name, value in vocab.PREFIXES.items() if "#" in value}
-    serialize(triples, output=folder / "report.ttl", format=RdfFormat.TURTLE, prefixes=prefixes)
-    label = _labeller(store)
-    with (folder / "report.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_FINDING_COLUMNS)
-        for f in report.findings:
-            writer.writerow(
-                [
-                    f.severity,
-                    f.check,
-                    f.focus,
-                    label(f.focus, "ja"),
-                    label(f.focus, "en"),
-                    f.path or "",
-                    f.value or "",
-                    f.message_ja,
-                    f.message_en,
-                    f.passage or "",
-                    f.explained_by or "",
-                ]
-            )
-    with (folder / "reconciliation.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_RECONCILIATION_COLUMNS)
-        for r in report.reconciliations:
-            writer.writerow(
-                [
-                    r.verdict,
-                    r.about,
-                    label(r.about, "ja"),
-                    label(r.about, "en"),
-                    vocab.shorten(r.measure),
-                    r.published,
-                    r.listed,
-                    r.tolerance,
-                    r.basis_ja,
-                    r.basis_en,
-                    r.check,
-                    r.explained_by or "",
-                ]
-            )
-    environment = Environment(
-        loader=PackageLoader("digiden_kg"), autoescape=select_autoescape(), trim_blocks=True
-    )
-    page = environment.get_template("report.html").render(
-        report=report, label=label, shorten=vocab.shorten
-    )
-    (folder / "report.html").write_text(page, encoding="utf-8")
-
-
-def _labeller(store: Store) -> Callable[[str, str], str]:
-    query = f"""
-      PREFIX rdfs: <{vocab.PREFIXES["rdfs"]}>
-      SELECT ?thing ?label WHERE {{ ?thing rdfs:label ?label }}
-    """
-    labels = {
-        (row["thing"].value, row["label"].language): row["label"] for row in select(store, query)
-    }
-
-    def label(iri: str, lang: str) -> str:
-        found = labels.get((iri, lang))
-        return found.value if found else vocab.shorten(iri)
-
-    return label
