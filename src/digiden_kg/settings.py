@@ -29,6 +29,16 @@ class Settings:
     """Seconds that a query of the endpoint may take."""
     workers: int
     """Processes that evaluate queries."""
+    memory: int = 1024
+    """MiB that one query may use."""
+    max_rows: int = 1_000_000
+    """Rows that one answer may have."""
+    cache: int = 64
+    """MiB of answers that are kept; 0 keeps none."""
+    log: str = "-"
+    """File of the access log, ``-`` for standard error, ``off`` for none."""
+    metrics: str = "local"
+    """Who may read ``/metrics``: ``local`` (this machine), ``all`` or ``off``."""
 
     @property
     def ontology_dir(self) -> Path:
@@ -67,8 +77,7 @@ def _find_project() -> Path:
 def load_settings() -> Settings:
     """Return the settings of this process.
 
-    ``DIGIDEN_PROJECT``, ``DIGIDEN_OUT``, ``DIGIDEN_BASE``, ``DIGIDEN_DEADLINE`` (seconds) and
-    ``DIGIDEN_WORKERS`` override the defaults.
+    Each ``DIGIDEN_…`` variable overrides one default; the README lists them.
     """
     env = os.environ
     project = env.get("DIGIDEN_PROJECT")
@@ -79,4 +88,9 @@ def load_settings() -> Settings:
         base=base if base.endswith("/") else base + "/",
         deadline=float(env.get("DIGIDEN_DEADLINE", "10")),
         workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
+        memory=int(env.get("DIGIDEN_MEMORY", "1024")),
+        max_rows=int(env.get("DIGIDEN_MAX_ROWS", "1000000")),
+        cache=int(env.get("DIGIDEN_CACHE", "64")),
+        log=env.get("DIGIDEN_LOG", "-"),
+        metrics=env.get("DIGIDEN_METRICS", "local"),
     )

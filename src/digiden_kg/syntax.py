@@ -66,6 +66,38 @@ def words(text: str) -> Iterator[str]:
     return (token.text.upper() for token in tokens(text) if token.kind == "word")
 
 
+def normalise(text: str) -> str:
+    """Return a query with each run of white space and comments as one space.
+
+    Two texts with the same result are the same query. A text in which this module cannot tell for
+    sure what is quoted stays as it is.
+    """
+    parts: list[str] = []
+    end = 0
+    for token in tokens(text):
+        if token.kind == "mark" and token.text in "\"'\\":
+            return text
+        if token.start > end and parts:
+            parts.append(" ")
+        parts.append(token.text)
+        end = token.end
+    return "".join(parts)
+
+
+def declare(text: str, prefixes: Mapping[str, str]) -> str:
+    """Return a query with declarations of the prefixes that it uses and does not declare."""
+    used: set[str] = set()
+    declared: set[str] = set()
+    before = ""
+    for token in tokens(text):
+        if token.kind == "name":
+            (declared if before == "PREFIX" else used).add(token.text.partition(":")[0])
+        before = token.text.upper()
+    missing = [name for name in prefixes if name in used - declared]
+    lines = "".join(f"PREFIX {name}: <{prefixes[name]}>\n" for name in missing)
+    return lines + text
+
+
 def query_form(text: str) -> str | None:
     """Return SELECT, ASK, CONSTRUCT or DESCRIBE; UPDATE for an update; None for neither."""
     for word in words(text):
