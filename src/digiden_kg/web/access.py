@@ -117,7 +117,7 @@ class Access:
             if message["type"] == "http.response.start":
                 note.status = message["status"]
             elif message["type"] == "http.response.body":
-                note.bytes += len(message.get("body", b""))
+                note.bytes += len(message.get("body", b"")) if scope["method"] != "HEAD" else 0
                 whole = not message.get("more_body", False)
             await send(message)
 

@@ -15,6 +15,8 @@ GRAPHS_QUERY = """SELECT ?g (COUNT(*) AS ?n)
 GROUP BY ?g ORDER BY ?g"""
 """Sizes of the default graph (where ``?g`` is unbound) and of the named graphs."""
 
+_IRIS: Mapping[object, str] = {RdfFormat.JSON_LD: "http://www.w3.org/ns/formats/JSON-LD"}
+"""Formats that W3C's list of file formats names otherwise than pyoxigraph."""
 _Statement = tuple[NamedNode, str, NamedNode | Literal]
 
 
@@ -61,7 +63,7 @@ def service_description(
         (default, "void:triples", Literal(default_size)),
     ]
     statements += [
-        (here, "sd:resultFormat", NamedNode(offer.engine.iri))
+        (here, "sd:resultFormat", NamedNode(_IRIS.get(offer.engine, offer.engine.iri)))
         for offer in (*TABLES, *GRAPHS)
         if offer.engine
     ]
