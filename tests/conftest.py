@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -91,16 +92,16 @@ def tiny_environment(tiny_project: Path, tiny_release: Release) -> dict[str, str
         "DIGIDEN_OUT": str(tiny_release.path.parent),
         "DIGIDEN_DEADLINE": "2",
         "DIGIDEN_WORKERS": "2",
+        "DIGIDEN_LOG": "off",
     }
 
 
-@pytest.fixture(scope="session")
-def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iterator[str]:
-    """Address of a server process that serves the tiny release."""
-    command = [sys.executable, "-m", "digiden_kg", "serve", "--port", "0"]
-    command += ["--release", str(tiny_release.path)]
+@contextlib.contextmanager
+def serving(environment: dict[str, str], *options: str) -> Iterator[str]:
+    """Run a server process and give its address."""
+    command = [sys.executable, "-m", "digiden_kg", "serve", "--port", "0", *options]
     with subprocess.Popen(
-        command, env=tiny_environment, stdout=subprocess.PIPE, encoding="utf-8"
+        command, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -111,3 +112,10 @@ def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iter
             pytest.fail("the server did not start")
         process.terminate()
         assert process.wait(10) == -signal.SIGTERM
+
+
+@pytest.fixture(scope="session")
+def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iterator[str]:
+    """Address of a server process that serves the tiny release."""
+    with serving(tiny_environment, "--release", str(tiny_release.path)) as address:
+        yield address

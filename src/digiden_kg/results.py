@@ -242,16 +242,20 @@ class RowCount:
         RdfFormat.N_QUADS: b"\n",
     }
 
+    _FIRST = b'"bindings":[{'
+    """Where the first row of JSON begins."""
+
     def __init__(self, chosen: Format) -> None:
         self._format, self._mark = chosen.engine, self._MARKS.get(chosen.engine)
-        self._tail, self._count, self._quoted, self._table = b"", 0, False, False
+        self._head, self._tail, self._count = b"", b"", 0
+        self._quoted, self._table = False, False
 
     def add(self, chunk: bytes) -> None:
         """Take the next piece of the answer."""
         if self._mark is None:
             return
         text = self._tail + chunk
-        self._tail = text[len(text) - len(self._mark) + 1 :]
+        self._tail = text[max(0, len(text) - len(self._mark) + 1) :]
         if self._format == QueryResultsFormat.CSV and (self._quoted or b'"' in text):
             # A line break between quotes belongs to a value. What is carried over holds no mark,
             # and a quote in it was counted already.
@@ -264,7 +268,9 @@ class RowCount:
         else:
             self._count += text.count(self._mark)
         if self._format == QueryResultsFormat.JSON and not self._table:
-            self._table = b'"bindings":[{' in text
+            head = self._head + chunk
+            self._table = self._FIRST in head
+            self._head = head[-len(self._FIRST) :]
 
     @property
     def rows(self) -> int | None:

@@ -18,6 +18,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, quote
@@ -311,14 +312,17 @@ class Answers:
                 named_graphs=plan.asked.named_graphs,
                 timeout=plan.asked.timeout,
             )
-            async for piece in coding.encode(_counted(chunks, plan.chosen, note), plan.coding):
-                if content is not None:
-                    content += piece
-                    if len(content) > self.cache.largest:
-                        content = None
-                        assert land
-                        land(None)
-                yield piece
+            counted = _counted(chunks, plan.chosen, note)
+            # A loop that is left does not close what it runs over.
+            async with aclosing(coding.encode(counted, plan.coding)) as coded:
+                async for piece in coded:
+                    if content is not None:
+                        content += piece
+                        if len(content) > self.cache.largest:
+                            content = None
+                            assert land
+                            land(None)
+                    yield piece
             if content is not None and plan.tag:
                 self.cache.put(plan.tag, Kept(bytes(content), note.rows))
         except QueryError as error:
