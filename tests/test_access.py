@@ -111,7 +111,10 @@ def asking(engine: Slow, test: Callable[[httpx.AsyncClient, ResultCache], Awaita
     async def main() -> None:
         app = Starlette(routes=[Route("/", endpoint)])
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://e") as client:
+        headers = {"Accept-Encoding": "identity"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://e", headers=headers
+        ) as client:
             await test(client, cache)
 
     asyncio.run(main())
