@@ -320,7 +320,7 @@ def serve(
         raise typer.BadParameter("give --data or --release / --data か --release の一方です。")
     given = {
         "deadline": deadline,
-        "memory": memory,
+        "memory": memory if memory is None else memory << 20,
         "max_rows": max_rows,
         "workers": workers,
         "base": base,

@@ -29,10 +29,10 @@ class Settings:
     """Seconds that a query of the endpoint may take."""
     workers: int
     """Processes that evaluate queries."""
-    memory: int = 1024
-    """MiB that one query may use."""
-    max_rows: int = 1_000_000
-    """Rows that one answer may have."""
+    memory: int = 1 << 30
+    """Bytes of memory that a query may use."""
+    max_rows: int = 2_000_000
+    """Rows that a result may have."""
     cache: int = 64
     """MiB of answers that are kept; 0 keeps none."""
     log: str = "-"
@@ -88,8 +88,8 @@ def load_settings() -> Settings:
         base=base if base.endswith("/") else base + "/",
         deadline=float(env.get("DIGIDEN_DEADLINE", "10")),
         workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
-        memory=int(env.get("DIGIDEN_MEMORY", "1024")),
-        max_rows=int(env.get("DIGIDEN_MAX_ROWS", "1000000")),
+        memory=int(env.get("DIGIDEN_MEMORY", "1024")) << 20,
+        max_rows=int(env.get("DIGIDEN_MAX_ROWS", "2000000")),
         cache=int(env.get("DIGIDEN_CACHE", "64")),
         log=env.get("DIGIDEN_LOG", "-"),
         metrics=env.get("DIGIDEN_METRICS", "local"),

@@ -75,7 +75,7 @@ def normalise(text: str) -> str:
     parts: list[str] = []
     end = 0
     for token in tokens(text):
-        if token.kind == "mark" and token.text in "\"'\\":
+        if token.kind == "mark" and token.text[0] in "\"'\\":
             return text
         if token.start > end and parts:
             parts.append(" ")

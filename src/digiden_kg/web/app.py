@@ -327,7 +327,7 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
         release.dataset,
         workers=settings.workers,
         deadline=settings.deadline,
-        memory=settings.memory << 20,
+        memory=settings.memory,
     )
     templates = Environment(
         loader=PackageLoader("digiden_kg.web"),
