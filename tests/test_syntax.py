@@ -11,7 +11,9 @@ from digiden_kg.syntax import declare, normalise, tokens
 PREFIXES = {"dg": "http://e/dg#", "rdfs": "http://e/rdfs#"}
 pieces = st.one_of(
     st.sampled_from([" ", "\n", "#c\n", "#", '"a  b"', "'''x\n\ny'''", '"', "'", "\\", "\\u0022"]),
-    st.sampled_from("SELECT ?a <http://e/#b> { } < > dg:a 1.5 - 日本 . ;".split()),
+    st.sampled_from(
+        ["SELECT", "?a", "<http://e/#b>", "{", "}", "<", ">", "dg:a", "1.5", "-", "日本", ".", ";"]
+    ),
 )
 
 
