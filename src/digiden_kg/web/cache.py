@@ -7,6 +7,7 @@ is exact. Only whole answers are kept, never errors. The oldest unused ones make
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from digiden_kg.exceptions import QueryError
 
 _SHARE = 8
 """One answer may take this part of the cache."""
+_PATIENCE = 0.5
+"""Seconds that somebody waits for the rest of an answer that flows to somebody else."""
 _OVERHEAD = 512
 """Bytes that an entry costs beside its content."""
 
@@ -37,22 +40,30 @@ class Flight:
     """An evaluation under way, on which equal requests wait instead of starting their own."""
 
     def __init__(self) -> None:
-        self._done = asyncio.Event()
+        self._began, self._done = asyncio.Event(), asyncio.Event()
         self._error: QueryError | None = None
 
     def land(self, error: QueryError | None = None) -> None:
         """Let those who wait go on: to the kept answer, to the error, or to ask themselves."""
         if not self._done.is_set():
             self._error = error
+            self._began.set()
             self._done.set()
 
+    def began(self) -> None:
+        """Note that the first piece is there."""
+        self._began.set()
+
     async def wait(self) -> None:
-        """Wait for the end.
+        """Wait for the end; once the answer flows, not for a client that reads it slowly.
 
         Raises:
             QueryError: The evaluation failed, as an equal one would.
         """
-        await self._done.wait()
+        await self._began.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._done.wait()
         if self._error is not None:
             raise self._error
 

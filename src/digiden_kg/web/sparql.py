@@ -291,10 +291,13 @@ class Answers:
         flights[turn] = flight = Flight()
 
         def land(error: QueryError | None = None) -> None:
-            flights.pop(turn, None)
+            if flights.get(turn) is flight:
+                del flights[turn]
             flight.land(error)
 
-        return await _Making.start(self._pieces(plan, note, land))
+        made = await _Making.start(self._pieces(plan, note, land))
+        flight.began()
+        return made
 
     async def _pieces(
         self, plan: _Plan, note: Note, land: Callable[[QueryError | None], None] | None
