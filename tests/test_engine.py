@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from digiden_kg.engine.pool import Pool, select
+from digiden_kg.engine.pool import Pool
+from digiden_kg.engine.seam import Limits, select
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
@@ -31,10 +32,15 @@ ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l . ?m ?o ?p }"
 
 
 def run(
-    test: Callable[[Pool], Awaitable[None]], *, workers: int = 2, deadline: float = 1.0
+    test: Callable[[Pool], Awaitable[None]],
+    *,
+    workers: int = 2,
+    deadline: float = 1.0,
+    **limits: float,
 ) -> None:
     async def main() -> None:
-        async with Pool(DATASET, workers=workers, deadline=deadline, memory=128 << 20) as pool:
+        bounds = Limits(deadline=deadline, **{"memory": 128 << 20, **limits})
+        async with Pool(DATASET, workers=workers, limits=bounds) as pool:
             await test(pool)
 
     asyncio.run(main())
@@ -247,7 +253,7 @@ def test_a_dataset_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.nq").write_text("no quads", encoding="utf-8")
 
     async def start(name: str) -> None:
-        async with Pool(tmp_path / name, workers=2, deadline=1):
+        async with Pool(tmp_path / name):
             pass
 
     for name in ("bad.nq", "missing.nq"):

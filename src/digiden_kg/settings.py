@@ -28,7 +28,13 @@ class Settings:
     deadline: float
     """Seconds that a query of the endpoint may take."""
     workers: int
-    """Processes that evaluate queries."""
+    """Queries that are evaluated at a time; one process each."""
+    memory: int
+    """Bytes of memory that a query may use."""
+    max_rows: int
+    """Rows that a result may have."""
+    in_memory: int
+    """Statements up to which a dataset is held in memory; a larger one is read from disk."""
 
     @property
     def ontology_dir(self) -> Path:
@@ -67,8 +73,9 @@ def _find_project() -> Path:
 def load_settings() -> Settings:
     """Return the settings of this process.
 
-    ``DIGIDEN_PROJECT``, ``DIGIDEN_OUT``, ``DIGIDEN_BASE``, ``DIGIDEN_DEADLINE`` (seconds) and
-    ``DIGIDEN_WORKERS`` override the defaults.
+    ``DIGIDEN_PROJECT``, ``DIGIDEN_OUT``, ``DIGIDEN_BASE``, ``DIGIDEN_DEADLINE`` (seconds),
+    ``DIGIDEN_WORKERS``, ``DIGIDEN_MEMORY`` (MiB), ``DIGIDEN_MAX_ROWS`` and ``DIGIDEN_IN_MEMORY``
+    override the defaults.
     """
     env = os.environ
     project = env.get("DIGIDEN_PROJECT")
@@ -79,4 +86,7 @@ def load_settings() -> Settings:
         base=base if base.endswith("/") else base + "/",
         deadline=float(env.get("DIGIDEN_DEADLINE", "10")),
         workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
+        memory=int(env.get("DIGIDEN_MEMORY", "1024")) << 20,
+        max_rows=int(env.get("DIGIDEN_MAX_ROWS", "2000000")),
+        in_memory=int(env.get("DIGIDEN_IN_MEMORY", "5000000")),
     )

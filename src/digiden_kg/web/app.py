@@ -24,7 +24,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digiden_kg import vocab
-from digiden_kg.engine.pool import Engine, Pool, read_page, select
+from digiden_kg.engine.pool import Pool
+from digiden_kg.engine.seam import Engine, Limits, read_page, select
 from digiden_kg.exceptions import QueryError
 from digiden_kg.questions import (
     TERMS_QUERY,
@@ -290,7 +291,17 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
         InputError: A saved question is wrong.
     """
     questions = {each.slug: each for each in load_questions(settings.queries_dir / "questions")}
-    pool = Pool(release.dataset, workers=settings.workers, deadline=settings.deadline)
+    pool = Pool(
+        release.dataset,
+        release=release.name,
+        workers=settings.workers,
+        limits=Limits(
+            deadline=settings.deadline,
+            memory=settings.memory,
+            max_rows=settings.max_rows,
+            in_memory=settings.in_memory,
+        ),
+    )
     templates = Environment(
         loader=PackageLoader("digiden_kg.web"),
         autoescape=select_autoescape(),

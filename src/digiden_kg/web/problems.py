@@ -16,13 +16,18 @@ from digiden_kg.exceptions import (
     ParameterError,
     QueryBusy,
     QueryError,
+    QueryForbidden,
+    QueryInterrupted,
+    QueryLengthError,
+    QueryLimitError,
     QueryMemoryError,
+    QueryNestingError,
+    QuerySizeError,
     QuerySyntaxError,
     QueryTimeout,
 )
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER = "2"
 
 
 class Kind(NamedTuple):
@@ -39,6 +44,11 @@ _KINDS = [
     Kind(ParameterError, 400, "parameter", "A value does not fit / 値の誤り"),
     Kind(QueryTimeout, 504, "timeout", "The query took too long / 時間の上限超過"),
     Kind(QueryMemoryError, 507, "memory", "The query needs too much memory / メモリの上限超過"),
+    Kind(QuerySizeError, 400, "size", "The result is too large / 結果が大きすぎる"),
+    Kind(QueryNestingError, 400, "nesting", "Nested too deeply / 入れ子が深すぎる"),
+    Kind(QueryLengthError, 413, "too-long", "The query is too long / 問い合わせが長すぎる"),
+    Kind(QueryInterrupted, 503, "interrupted", "The evaluation was interrupted / 処理の中断"),
+    Kind(QueryForbidden, 400, "query", "Not allowed here / 許可されない操作"),
     Kind(QueryBusy, 503, "busy", "Every worker is busy / 混雑"),
     Kind(FormatError, 406, "format", "No such format / 形式の誤り"),
     Kind(QueryError, 400, "query", "The query cannot be run / 実行できない問い合わせ"),
@@ -85,9 +95,11 @@ def problem_of(error: DigidenError) -> JSONResponse:
         kind.name,
         kind.title,
         str(error),
-        headers={"Retry-After": _RETRY_AFTER} if isinstance(error, QueryBusy) else None,
+        headers={"Retry-After": str(error.retry_after)} if isinstance(error, QueryBusy) else None,
         line=getattr(error, "line", None),
         column=getattr(error, "column", None),
+        limit=error.limit if isinstance(error, QueryLimitError) else None,
+        elapsed=error.elapsed if isinstance(error, QueryLimitError) else None,
         available=list(error.available) if isinstance(error, FormatError) else None,
     )
 

@@ -19,7 +19,7 @@ from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
 from starlette.types import Send
 
 from digiden_kg import vocab
-from digiden_kg.engine.pool import Engine
+from digiden_kg.engine.seam import Engine, Reply
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import GRAPHS, TABLES, Answer, Chosen, Format
 from digiden_kg.syntax import query_form, words
@@ -140,8 +140,12 @@ class _Stream(StreamingResponse):
     """An answer in chunks; where it breaks off, it lacks the last one, which clients notice."""
 
     async def stream_response(self, send: Send) -> None:
-        with contextlib.suppress(QueryError):
-            await super().stream_response(send)
+        try:
+            with contextlib.suppress(QueryError):
+                await super().stream_response(send)
+        finally:  # a client that has left may not have been asked for, so its query still runs
+            assert isinstance(self.body_iterator, Reply)
+            await self.body_iterator.aclose()
 
 
 async def answer(
