@@ -44,6 +44,8 @@ from digiden_kg.results import Format
 
 _HELD = 256 * 1024
 """Bytes of an answer that are held back in the quick lane."""
+_MOMENT = 0.02
+"""Seconds in which the front has certainly noticed which workers have ended."""
 
 
 class _Run:
@@ -246,7 +248,9 @@ class Pool:
         try:
             return await self._begin(request, client)
         except QueryInterrupted:
-            # Somebody else ended the worker, and nothing was sent: the query is not to blame.
+            # Somebody else ended the worker, and nothing was sent: the query is not to blame. What
+            # else ended with it is known in a moment.
+            await asyncio.sleep(_MOMENT)
             return await self._begin(request, client)
 
     async def _begin(self, request: dict[str, Any], client: str | None) -> Reply:

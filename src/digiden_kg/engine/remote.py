@@ -23,6 +23,7 @@ from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
     QueryInterrupted,
+    QueryLengthError,
     QueryMemoryError,
     QuerySizeError,
     QuerySyntaxError,
@@ -122,6 +123,8 @@ class _Exchange:
         if status in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
             after = response.headers.get("retry-after", "")
             return QueryBusy(int(after) if after.isdecimal() else 1)
+        if status in (httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.REQUEST_URI_TOO_LONG):
+            return QueryLengthError(limits.max_query)
         if status == httpx.codes.INSUFFICIENT_STORAGE:
             return QueryMemoryError(limits.memory, self._elapsed)
         # Engines answer 400 to every query that they do not like, syntax or not; a problem of our

@@ -38,6 +38,8 @@ _BLOCK = 1 << 20
 _BYTES = 100
 """Bytes of an average statement, in formats that do not have one on each line."""
 _LINES = (RdfFormat.N_QUADS, RdfFormat.N_TRIPLES)
+_SUFFIXES = frozenset({".nq", ".nt", ".trig", ".ttl", ".rdf", ".owl", ".jsonld"})
+"""What is taken from a folder; a file that is named may be called otherwise."""
 _DISK = ".rocksdb"
 
 
@@ -47,10 +49,12 @@ def rdf_files(dataset: Path) -> Iterator[tuple[Path, RdfFormat]]:
     Raises:
         OSError: There is none.
     """
-    files = sorted(dataset.rglob("*")) if dataset.is_dir() else [dataset]
+    folder = dataset.is_dir()
     found = False
-    for file in files:
-        if (format := RdfFormat.from_extension(file.suffix[1:])) and not file.is_dir():
+    for file in sorted(dataset.rglob("*")) if folder else [dataset]:
+        if folder and file.suffix not in _SUFFIXES:
+            continue
+        if format := RdfFormat.from_extension(file.suffix[1:]):
             found = True
             yield file, format
     if not found:
