@@ -83,6 +83,9 @@ class _Run:
 
     def move(self, lane: Lane) -> None:
         """Go on in another lane, in which a place was taken."""
+        if self._over:
+            lane.leave()
+            return
         self._lane.leave(time.monotonic() - self._entered)
         self._lane, self._entered = lane, time.monotonic()
         self.worker.generation.move(self.worker)
@@ -111,10 +114,8 @@ class _Run:
         elapsed = self._elapsed
         if self._expired:
             return QueryTimeout(self._limit, elapsed)
-        try:
-            status = await self.worker.status
-        finally:
-            self.close()
+        status = await asyncio.shield(self.worker.status)
+        self.close()
         if status == -signal.SIGALRM:
             return QueryTimeout(self._limit, elapsed)
         if status in (-signal.SIGABRT, -signal.SIGBUS):

@@ -112,7 +112,12 @@ class _Frames(io.RawIOBase):
 
 def send(channel: socket.socket, kind: bytes, content: bytes = b"") -> None:
     """Send one frame."""
-    channel.sendall(HEADER.pack(kind, len(content)) + content)
+    header = HEADER.pack(kind, len(content))
+    sent = channel.sendmsg([header, content])
+    if sent < len(header):
+        channel.sendall(header[sent:])
+    if (rest := max(0, sent - len(header))) < len(content):
+        channel.sendall(memoryview(content)[rest:])
 
 
 def send_error(channel: socket.socket, kind: str, message: str, **more: Any) -> None:
