@@ -28,6 +28,33 @@ DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]
 
 
+def tree(pid: int | None = None) -> list[int]:
+    """Processes under one, ours unless said."""
+    found: list[int] = []
+    queue = [pid or os.getpid()]
+    while queue:
+        for task in Path(f"/proc/{queue.pop()}/task").glob("*/children"):
+            try:
+                children = [int(each) for each in task.read_text(encoding="ascii").split()]
+            except OSError:
+                continue
+            found += children
+            queue += children
+    return found
+
+
+def tree_memory() -> int:
+    """Bytes that the processes under ours use, what they share counted once."""
+    total = 0
+    for pid in tree():
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:
+            continue
+        total += sum(int(each) for each in re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)) << 10
+    return total
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--golden``, which rewrites the expected answers of the saved questions."""
     parser.addoption("--golden", action="store_true", help="rewrite tests/golden")

@@ -28,11 +28,13 @@ class Settings:
     deadline: float
     """Seconds that a query of the endpoint may take."""
     workers: int
-    """Processes that evaluate queries."""
+    """Queries that are evaluated at a time; one process each."""
     memory: int = 1 << 30
     """Bytes of memory that a query may use."""
     max_rows: int = 2_000_000
     """Rows that a result may have."""
+    in_memory: int = 5_000_000
+    """Statements up to which a dataset is held in memory; a larger one is read from disk."""
     cache: int = 64
     """MiB of answers that are kept; 0 keeps none."""
     log: str = "-"
@@ -90,6 +92,7 @@ def load_settings() -> Settings:
         workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
         memory=int(env.get("DIGIDEN_MEMORY", "1024")) << 20,
         max_rows=int(env.get("DIGIDEN_MAX_ROWS", "2000000")),
+        in_memory=int(env.get("DIGIDEN_IN_MEMORY", "5000000")),
         cache=int(env.get("DIGIDEN_CACHE", "64")),
         log=env.get("DIGIDEN_LOG", "-"),
         metrics=env.get("DIGIDEN_METRICS", "local"),

@@ -20,22 +20,23 @@ import yaml
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem, QuerySyntaxError
 
-_TOKEN = re.compile(
-    r"""
-    (?P<space>\s+|\#[^\n\r]*)
-  | (?P<iri><(?:[^<>"{}|^`\\\x00-\x20]|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*>)
-  | (?P<string>\"\"\"(?:\"{0,2}(?:[^"\\]|\\.))*\"\"\" | '''(?:'{0,2}(?:[^'\\]|\\.))*'''
-              | "(?:[^"\\\n\r]|\\.)*" | '(?:[^'\\\n\r]|\\.)*')
-  | (?P<variable>[?$]\w+)
-  | (?P<tag>@[A-Za-z]+(?:-[A-Za-z0-9]+)*)
-  | (?P<name>(?:\w(?:[\w.-]*[\w-])?)?:(?:[\w:.-]|%[0-9A-Fa-f]{2}|\\[-_~.!$&'()*+,;=/?\#@%])*)
-  | (?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?)
-  | (?P<word>[A-Za-z_]\w*)
-  | (?P<mark>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
+# Linear in the length of any text: nothing backtracks over more than a prefix, and a long string
+# that does not end is one to the end of the text.
+_TOKENS = r"""
+    (?P<space>\s++|\#[^\n\r]*+)
+  | (?P<iri><(?:[^<>"{}|^`\\\x00-\x20]++|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*+>)
+  | (?P<string>\"\"\"(?:[^"\\]++|\\.|\"(?!\"\"))*+(?:\"\"\"|\Z)
+              | '''(?:[^'\\]++|\\.|'(?!''))*+(?:'''|\Z)
+              | "(?:[^"\\\n\r]++|\\.)*+" | '(?:[^'\\\n\r]++|\\.)*+')
+  | (?P<variable>[?$]\w++)
+  | (?P<tag>@[A-Za-z]++(?:-[A-Za-z0-9]++)*+)
+  | (?P<name>(?:\w[\w.-]{0,99}+(?<!\.))?:
+             (?:[\w:.-]|%[0-9A-Fa-f]{2}|\\[-_~.!$&'()*+,;=/?\#@%])*+)
+  | (?P<number>[0-9.]++(?:[eE][+-]?[0-9]++)?)
+  | (?P<word>[A-Za-z_]\w*+)
+"""
+_TOKEN = re.compile(_TOKENS + r"| (?P<mark>\\.|.)", re.VERBOSE | re.DOTALL)
+_WORD = re.compile(_TOKENS + r"| \\.", re.VERBOSE | re.DOTALL)
 _ERROR_PLACE = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _MESSAGE = 200
 """Characters of the parser's list of what it expected."""
@@ -63,7 +64,8 @@ def tokens(text: str) -> Iterator[Token]:
 
 def words(text: str) -> Iterator[str]:
     """Yield the bare words of a query (keywords and functions) in capitals."""
-    return (token.text.upper() for token in tokens(text) if token.kind == "word")
+    # Not by tokens(): making nothing of marks is several times faster.
+    return (match[0].upper() for match in _WORD.finditer(text) if match.lastgroup == "word")
 
 
 def normalise(text: str) -> str:

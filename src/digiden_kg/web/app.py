@@ -24,7 +24,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digiden_kg import vocab
-from digiden_kg.engine.pool import Engine, Pool, read_page, select
+from digiden_kg.engine.pool import Pool
+from digiden_kg.engine.seam import Engine, Limits, read_page, select
 from digiden_kg.exceptions import QueryError
 from digiden_kg.normalize import fold
 from digiden_kg.questions import (
@@ -292,7 +293,7 @@ class _Headers:
                 headers = MutableHeaders(scope=message)
                 headers["Access-Control-Allow-Origin"] = "*"
                 headers["Access-Control-Expose-Headers"] = _EXPOSED
-                headers["Digiden-Release"] = self._release
+                headers.setdefault("Digiden-Release", self._release)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
                 headers.setdefault("Content-Security-Policy", _POLICY)
@@ -325,9 +326,14 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
     questions = {each.slug: each for each in listed}
     pool = Pool(
         release.dataset,
+        release=release.name,
         workers=settings.workers,
-        deadline=settings.deadline,
-        memory=settings.memory,
+        limits=Limits(
+            deadline=settings.deadline,
+            memory=settings.memory,
+            max_rows=settings.max_rows,
+            in_memory=settings.in_memory,
+        ),
     )
     templates = Environment(
         loader=PackageLoader("digiden_kg.web"),
@@ -406,7 +412,7 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
 
     if chosen.format is not HTML:
         asked = sparql.SparqlRequest(bind(), download=question.slug if wanted else None)
-        return await site.answers.answer(request, asked, chosen, release=site.release.name)
+        return await site.answers.answer(request, asked, chosen)
     text, table, error = question.text, None, None
     try:
         text = bind()
@@ -454,7 +460,7 @@ async def _answer_query(site: Site, request: Request, asked: sparql.SparqlReques
     if chosen.format is HTML:
         return await _show_query(site, request, asked)
     if asked.query is not None:
-        return await site.answers.answer(request, asked, chosen, release=site.release.name)
+        return await site.answers.answer(request, asked, chosen)
     content = description.service_description(
         str(request.url.replace(path="/sparql", query=None, fragment=None)),
         *await site.sizes(),
@@ -521,7 +527,7 @@ def _add_graph_store(app: FastAPI, site: Site) -> None:
             chosen = find_format(GRAPHS, asked.format)
         else:
             chosen = negotiate(GRAPHS, request.headers.get("accept"))
-        return await site.answers.answer(request, asked, chosen, release=site.release.name)
+        return await site.answers.answer(request, asked, chosen)
 
 
 def _add_helpers(app: FastAPI, site: Site) -> None:

@@ -16,7 +16,12 @@ from digiden_kg.exceptions import (
     ParameterError,
     QueryBusy,
     QueryError,
+    QueryForbidden,
+    QueryInterrupted,
+    QueryLengthError,
     QueryMemoryError,
+    QueryNestingError,
+    QuerySizeError,
     QuerySyntaxError,
     QueryTimeout,
 )
@@ -26,7 +31,6 @@ from digiden_kg.web.access import note_of
 MEDIA_TYPE = "application/problem+json"
 _JSON = Format(("json",), (MEDIA_TYPE, "application/json"))
 _TEXT = Format(("txt",), ("text/plain", "text/html"))
-_RETRY_AFTER = "2"
 
 
 class Kind(NamedTuple):
@@ -61,6 +65,11 @@ _KINDS = [
         "The query needs too much memory / メモリの上限超過",
         _SMALLER,
     ),
+    Kind(QuerySizeError, 400, "size", "The result is too large / 結果が大きすぎる", _SMALLER),
+    Kind(QueryNestingError, 400, "nesting", "Nested too deeply / 入れ子が深すぎる"),
+    Kind(QueryLengthError, 413, "too-long", "The query is too long / 問い合わせが長すぎる"),
+    Kind(QueryInterrupted, 503, "interrupted", "The evaluation was interrupted / 処理の中断"),
+    Kind(QueryForbidden, 400, "query", "Not allowed here / 許可されない操作"),
     Kind(
         QueryBusy,
         503,
@@ -124,7 +133,6 @@ def _wants_text(accept: str | None) -> bool:
 def problem_of(request: Request, error: DigidenError) -> Response:
     """Return the problem response of an error."""
     kind = kind_of(error)
-    retry = str(getattr(error, "retry_after", _RETRY_AFTER))
     more = {
         name: getattr(error, name, None) for name in ("line", "column", "limit", "unit", "elapsed")
     }
@@ -134,7 +142,7 @@ def problem_of(request: Request, error: DigidenError) -> Response:
         kind.name,
         kind.title,
         str(error),
-        headers={"Retry-After": retry} if isinstance(error, QueryBusy) else None,
+        headers={"Retry-After": str(error.retry_after)} if isinstance(error, QueryBusy) else None,
         available=list(error.available) if isinstance(error, FormatError) else None,
         advice=getattr(error, "advice", None) or kind.advice,
         **more,

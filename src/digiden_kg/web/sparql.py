@@ -28,7 +28,7 @@ from fastapi.responses import StreamingResponse
 from pyoxigraph import NamedNode
 from starlette.types import Receive, Scope, Send
 
-from digiden_kg.engine.pool import PAGE, Engine
+from digiden_kg.engine.seam import PAGE, Engine, Reply
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import Chosen, RowCount
 from digiden_kg.syntax import normalise, query_form, words
@@ -223,6 +223,9 @@ class _Plan:
     coding: str | None
     tag: str | None
     """Entity tag of the answer; None where it differs each time."""
+    release: str
+    client: str | None
+    """Who asks."""
 
 
 class Answers:
@@ -232,22 +235,36 @@ class Answers:
         """Answer by an engine; relative IRIs of a query are relative to the base."""
         self.engine, self.cache, self._base = engine, cache, base_iri
 
-    async def answer(
-        self, request: Request, asked: SparqlRequest, chosen: Chosen, *, release: str
-    ) -> Response:
+    async def answer(self, request: Request, asked: SparqlRequest, chosen: Chosen) -> Response:
         """Answer a query in a format; a client that has this answer already is told so.
 
         Raises:
             QueryError: It cannot be answered; see the engine.
         """
+        while True:
+            try:
+                release = self.engine.state().release
+                return await self._answer(request, asked, chosen, release)
+            except _SwitchedError:  # a tag names the release that the answer is from
+                continue
+
+    async def _answer(
+        self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str
+    ) -> Response:
         assert asked.query is not None
         note = note_of(request.scope)
+        note.release = release
         note.query, note.format = query_hash(asked.query), chosen.format.name
         coded = coding.choose(request.headers.get("accept-encoding"))
         steady = _FLEETING.isdisjoint(words(asked.query))
         tag = etag(release, asked, chosen, coded) if steady else None
-        plan = _Plan(asked, chosen, coded, tag)
-        headers = {"Vary": _VARY, "Cache-Control": "no-cache" if steady else "no-store"}
+        client = request.client.host if request.client else None
+        plan = _Plan(asked, chosen, coded, tag, release, client)
+        headers = {
+            "Vary": _VARY,
+            "Cache-Control": "no-cache" if steady else "no-store",
+            "Digiden-Release": release,
+        }
         if tag:
             headers["ETag"] = tag
             if _holds(request.headers.get("if-none-match"), tag):
@@ -314,7 +331,11 @@ class Answers:
                 default_graphs=plan.asked.default_graphs,
                 named_graphs=plan.asked.named_graphs,
                 timeout=plan.asked.timeout,
+                client=plan.client,
             )
+            if chunks.release != plan.release:
+                await chunks.aclose()
+                raise _SwitchedError
             counted = _counted(chunks, plan.chosen, note)
             # A loop that is left does not close what it runs over.
             async with aclosing(coding.encode(counted, plan.coding)) as coded:
@@ -336,9 +357,7 @@ class Answers:
                 land(failure)
 
 
-async def _counted(
-    chunks: AsyncGenerator[bytes, None], chosen: Chosen, note: Note
-) -> AsyncGenerator[bytes, None]:
+async def _counted(chunks: Reply, chosen: Chosen, note: Note) -> AsyncGenerator[bytes, None]:
     count = RowCount(chosen.format)
     try:
         async for chunk in chunks:
@@ -419,6 +438,10 @@ class _Bodiless(Response):
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
         super().init_headers(headers)
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+
+
+class _SwitchedError(Exception):
+    """The engine has gone over to another release meanwhile."""
 
 
 class _ClientGone(Exception):
