@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -24,6 +25,33 @@ from digiden_kg.settings import load_settings
 
 DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]
+
+
+def tree(pid: int | None = None) -> list[int]:
+    """Processes under one, ours unless said."""
+    found: list[int] = []
+    queue = [pid or os.getpid()]
+    while queue:
+        for task in Path(f"/proc/{queue.pop()}/task").glob("*/children"):
+            try:
+                children = [int(each) for each in task.read_text(encoding="ascii").split()]
+            except OSError:
+                continue
+            found += children
+            queue += children
+    return found
+
+
+def tree_memory() -> int:
+    """Bytes that the processes under ours use, what they share counted once."""
+    total = 0
+    for pid in tree():
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:
+            continue
+        total += sum(int(each) for each in re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)) << 10
+    return total
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,16 +122,16 @@ def tiny_environment(tiny_project: Path, tiny_release: Release) -> dict[str, str
         "DIGIDEN_OUT": str(tiny_release.path.parent),
         "DIGIDEN_DEADLINE": "2",
         "DIGIDEN_WORKERS": "2",
+        "DIGIDEN_LOG": "off",
     }
 
 
-@pytest.fixture(scope="session")
-def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iterator[str]:
-    """Address of a server process that serves the tiny release."""
-    command = [sys.executable, "-m", "digiden_kg", "serve", "--port", "0"]
-    command += ["--release", str(tiny_release.path)]
+@contextlib.contextmanager
+def serving(environment: dict[str, str], *options: str) -> Iterator[str]:
+    """Run a server process and give its address."""
+    command = [sys.executable, "-m", "digiden_kg", "serve", "--port", "0", *options]
     with subprocess.Popen(
-        command, env=tiny_environment, stdout=subprocess.PIPE, encoding="utf-8"
+        command, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -114,3 +142,10 @@ def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iter
             pytest.fail("the server did not start")
         process.terminate()
         assert process.wait(10) == -signal.SIGTERM
+
+
+@pytest.fixture(scope="session")
+def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iterator[str]:
+    """Address of a server process that serves the tiny release."""
+    with serving(tiny_environment, "--release", str(tiny_release.path)) as address:
+        yield address

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pyoxigraph import BlankNode, DefaultGraph, Store
+from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Store
 
 from digiden_kg.build import assemble, build, check, write_dataset
 from digiden_kg.exceptions import InputError
+from digiden_kg.normalize import fold
+from digiden_kg.questions import evaluate
 from digiden_kg.release import Release, current_release, publish, sha256, staging
 from digiden_kg.report import Report
 from digiden_kg.settings import Settings, load_settings
@@ -180,3 +182,41 @@ def test_broken_turtle_is_named(damaged: Settings) -> None:
 
     with pytest.raises(InputError, match=r"ontology/broken\.ttl"):
         assemble(damaged)
+
+
+@pytest.mark.parametrize(
+    "words", ["小田原市", "おだわら", "ｵﾀﾞﾜﾗ", "オダワラ", "ＯＤＡＷＡＲＡ", "odawara"]
+)
+def test_a_search_text_is_found_in_every_width_and_kana(
+    built: tuple[Release, Report], words: str
+) -> None:
+    query = f"""SELECT ?thing {{
+      ?thing <https://w3id.org/digiden/ontology#searchText> ?text
+      FILTER(CONTAINS(?text, {Literal(fold(words))})) }}"""
+
+    found = {row[0].value for row in evaluate(built[0].open_store(), query).rows}
+
+    assert "https://w3id.org/digiden/id/body/142069" in found
+
+
+def test_each_named_thing_has_one_search_text_of_our_making(
+    built: tuple[Release, Report],
+) -> None:
+    store = built[0].open_store()
+    text = NamedNode("https://w3id.org/digiden/ontology#searchText")
+    label = NamedNode("http://www.w3.org/2000/01/rdf-schema#label")
+    derived = NamedNode("https://w3id.org/digiden/source/derived")
+
+    having = [quad.subject for quad in store.quads_for_pattern(None, text, None, derived)]
+    named = {
+        quad.subject
+        for quad in store.quads_for_pattern(None, label, None, DefaultGraph())
+        if quad.subject.value.startswith("https://w3id.org/digiden/id/body/")
+    }
+
+    assert len(having) == len(set(having)) > 3000
+    assert named <= set(having)
+    assert all(
+        fold(quad.object.value) == quad.object.value
+        for quad in store.quads_for_pattern(None, text, None, derived)
+    )

@@ -98,6 +98,12 @@ def test_several_values_make_several_rows(digiden) -> None:
         (("serve", "--release", "no-such-release", "--port", "0"), 1, "holds no release"),
         (("unknown",), 2, "unknown"),
         (("serve", "--port", "x"), 2, "--port"),
+        (("serve", "--port", "0", "--data", "no-such-file.ttl"), 1, "no-such-file.ttl"),
+        (("serve", "--port", "0", "--data", "pyproject.toml"), 1, ".trig"),
+        (("serve", "--port", "0", "--data", "a.ttl", "--release", "x"), 2, "--release"),
+        (("serve", "--port", "0", "a.ttl"), 2, "--data"),
+        (("serve", "--port", "0", "--deadline", "0"), 2, "--deadline"),
+        (("serve", "--port", "0", "--max-rows", "-1"), 2, "--max-rows"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -195,7 +201,7 @@ def test_serve_prints_where_it_is_and_ends_quietly(
     command += ["--release", str(tiny_release.path)]
     with subprocess.Popen(
         command,
-        env=tiny_environment,
+        env={**tiny_environment, "DIGIDEN_LOG": "-"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -215,5 +221,6 @@ def test_serve_prints_where_it_is_and_ends_quietly(
         server.send_signal(signal.Signals[name])
         out, err = server.communicate(timeout=10)
         assert server.returncode in (0, -signal.SIGTERM)
-        assert not err
+        (line,) = err.splitlines()  # the access log, and no traceback
+        assert json.loads(line)["outcome"] == "ok"
         assert not out

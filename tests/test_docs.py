@@ -126,3 +126,21 @@ def test_every_setting_is_in_the_readme() -> None:
     for path in READMES.values():
         text = path.read_text(encoding="utf-8")
         assert {name for name in names if name not in text} == set()
+
+
+@pytest.mark.parametrize("path", READMES.values(), ids=READMES)
+def test_the_search_of_the_readme_finds_what_it_says(path: Path, real_store: Store) -> None:
+    text = path.read_text(encoding="utf-8")
+    found = re.search(r"<!-- search -->\n```sparql\n(.*?)```", text, re.S)
+
+    assert found
+    labels = {row[1].value for row in evaluate(real_store, found[1]).rows if row[1]}
+    assert "小田原市" in labels
+
+
+def test_every_option_of_serve_is_in_both_readmes() -> None:
+    names = ("--data", "--deadline", "--memory", "--max-rows", "--workers", "--base")
+
+    for path in READMES.values():
+        text = path.read_text(encoding="utf-8")
+        assert [name for name in names if name not in text] == []

@@ -6,6 +6,8 @@ import io
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyoxigraph import Literal, Store, parse, parse_query_results
 from rich.cells import cell_len
 
@@ -17,6 +19,7 @@ from digiden_kg.results import (
     TABLES,
     Answer,
     Format,
+    RowCount,
     find_format,
     formats_of,
     negotiate,
@@ -62,6 +65,8 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         ("DESCRIBE", "text/plain", "text/plain"),
         ("DESCRIBE", "application/sparql-results+xml, application/rdf+xml", "application/rdf+xml"),
         ("CONSTRUCT", "text/rdf+n3, application/n-triples", "text/rdf+n3"),
+        ("CONSTRUCT", "application/n-quads", "application/n-quads"),
+        ("CONSTRUCT", "application/trig;q=0.9, text/turtle;q=0.8", "application/trig"),
         (None, "text/csv", "text/csv"),
     ],
 )
@@ -167,3 +172,33 @@ def test_a_table_folds_on_a_terminal_only() -> None:
     folded = table_text(long, width=40).splitlines()
     assert len(folded) == 7
     assert max(cell_len(line) for line in folded) == 40
+
+
+_TEXTS = st.text(st.sampled_from('a"\r\n\t},{<result>\\日'), max_size=8)
+
+
+@pytest.mark.parametrize("offer", [*TABLES, GRAPHS[1], GRAPHS[-1]], ids=lambda offer: offer.name)
+@given(texts=st.lists(_TEXTS, max_size=6), size=st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_rows_are_counted_as_they_pass_by(offer: Format, texts: list[str], size: int) -> None:
+    rows = list(enumerate(texts))
+    if offer in TABLES:
+        values = " ".join(f"({number} {Literal(text)})" for number, text in rows)
+        query = f"SELECT ?n ?t {{ VALUES (?n ?t) {{ {values} }} }}"
+    else:
+        values = " ".join(
+            f"<http://e/{number}> <http://e/> {Literal(text)} ." for number, text in rows
+        )
+        query = f"CONSTRUCT {{ {values} }} {{}}"
+    output = io.BytesIO()
+    write_results(Store().query(query), output, offer)
+    count = RowCount(offer)
+    for start in range(0, len(output.getvalue()), size):
+        count.add(output.getvalue()[start : start + size])
+    assert count.rows == len(texts)
+
+
+def test_some_formats_have_no_rows() -> None:
+    count = RowCount(GRAPHS[0])
+    count.add(b"<http://e> a <http://e> .\n")
+    assert count.rows is None

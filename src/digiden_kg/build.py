@@ -18,6 +18,7 @@ from pyoxigraph import (
     CanonicalizationAlgorithm,
     Dataset,
     DefaultGraph,
+    Literal,
     NamedNode,
     Quad,
     RdfFormat,
@@ -29,6 +30,7 @@ from pyoxigraph import (
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem
 from digiden_kg.mapping import Statement, map_table
+from digiden_kg.normalize import fold
 from digiden_kg.register import load_register
 from digiden_kg.release import DATASET, Release, publish, sha256, staging
 from digiden_kg.report import Report, write_report
@@ -39,6 +41,12 @@ from digiden_kg.validate import check_store
 Progress = Callable[[str], None]
 
 _TYPE = NamedNode(vocab.expand("rdf:type"))
+_SEARCH_TEXT = NamedNode(vocab.expand("dg:searchText"))
+_NAMES = [
+    NamedNode(vocab.expand(name))
+    for name in ("rdfs:label", "skos:prefLabel", "skos:altLabel", "dcterms:title")
+]
+"""What a thing is searched by; labels include readings in kana and romaji."""
 _DERIVE_ROUNDS = 10
 _GENID = f"{vocab.BASE}.well-known/genid/"
 
@@ -105,6 +113,7 @@ def assemble(settings: Settings) -> Store:
     if problems:
         raise InputError(problems)
     derive(store, settings.queries_dir / "derive")
+    add_to(store, list(search_texts(store)), vocab.DERIVED)
     return store
 
 
@@ -171,6 +180,26 @@ def derive(store: Store, folder: Path) -> None:
         str(folder), None, None, None, "the derivations do not end", "One makes new IRIs each time."
     )
     raise InputError([problem])
+
+
+def search_texts(store: Store) -> Iterator[Triple]:
+    """Yield for each thing of ours one text of all its names, folded, a name a line.
+
+    SPARQL cannot fold (NFKC, kana, old characters), so this is no rule of ``queries/derive/``.
+    """
+    spaces = (f"{vocab.BASE}id/", f"{vocab.BASE}scheme/", vocab.SOURCES)
+    names: dict[NamedNode, set[str]] = {}
+    for predicate in _NAMES:
+        for quad in store.quads_for_pattern(None, predicate, None, DefaultGraph()):
+            thing, name = quad.subject, quad.object
+            if (
+                isinstance(thing, NamedNode)
+                and thing.value.startswith(spaces)
+                and isinstance(name, Literal)
+            ):
+                names.setdefault(thing, set()).add(fold(name.value))
+    for thing, folded in names.items():
+        yield Triple(thing, _SEARCH_TEXT, Literal("\n".join(sorted(folded))))
 
 
 def dangling(store: Store, statements: Iterable[Statement]) -> Iterator[Problem]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import re
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -29,7 +31,14 @@ from digiden_kg.questions import (
     load_questions,
     store_choices,
 )
-from digiden_kg.release import DATASET, Release, current_release, open_release, sha256
+from digiden_kg.release import (
+    DATASET,
+    Release,
+    current_release,
+    draft,
+    open_release,
+    sha256,
+)
 from digiden_kg.results import (
     GRAPHS,
     TABLES,
@@ -281,13 +290,48 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen at. / アドレス。")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at. / ポート。")] = 8000,
     release: ReleaseOption = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="RDF files or folders to serve instead. / 代わりに公開するRDF。"),
+    ] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="More files for --data. / --data の続き。")
+    ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(help="Seconds that a query may take. / 時間の上限（秒）。")
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="MiB that a query may use. / メモリの上限（MiB）。")
+    ] = None,
+    max_rows: Annotated[
+        int | None, typer.Option(help="Rows that an answer may have. / 行数の上限。")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that evaluate. / プロセスの数。")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base of relative IRIs in files and queries. / 相対IRIの基底。"),
+    ] = None,
 ) -> None:
     """Serve pages and a SPARQL endpoint; builds first if needed. / 公開する。"""
-    import uvicorn  # noqa: PLC0415
-
-    from digiden_kg.web.app import EXAMPLE, create_app  # noqa: PLC0415
-
-    settings = load_settings()
+    if files and not data:
+        raise typer.BadParameter("files go after --data / ファイルは --data の後に書きます。")
+    if data and release:
+        raise typer.BadParameter("give --data or --release / --data か --release の一方です。")
+    given = {
+        "deadline": deadline,
+        "memory": memory if memory is None else memory << 20,
+        "max_rows": max_rows,
+        "workers": workers,
+        "base": base,
+    }
+    limits = {name: value for name, value in given.items() if value is not None}
+    wrong = [name for name, value in limits.items() if name != "base" and not float(value) > 0]
+    if wrong:
+        option = wrong[0].replace("_", "-")
+        raise typer.BadParameter("must be positive / 正の数です。", param_hint=f"--{option}")
+    settings = dataclasses.replace(load_settings(), **limits)  # type: ignore[arg-type]
     # Taken before the build, so that a port in use is known at once.
     try:
         listener = socket.create_server((host, port))
@@ -296,25 +340,50 @@ def serve(
             f"cannot listen at {host}:{port}: {error.strerror}; choose another with --port"
             f" / {host}:{port} を使えません。--port で別の番号を指定してください。"
         ) from error
-    with listener:
-        served = open_release(release) if release else _fresh(settings)
-        if sha256(served.dataset) != served.manifest["outputs"][DATASET]:
-            raise ReleaseError(
-                f"{served.dataset} is damaged; make it again with: digiden-kg build"
-                f" / {served.dataset} が壊れています。digiden-kg build で作り直してください。"
-            )
+    with listener, tempfile.TemporaryDirectory(prefix="digiden-kg-") as folder:
+        if data:
+            served = draft([*data, *(files or [])], Path(folder), base=settings.base)
+        else:
+            served = open_release(release) if release else _fresh(settings)
+            if sha256(served.dataset) != served.manifest["outputs"][DATASET]:
+                raise ReleaseError(
+                    f"{served.dataset} is damaged; make it again with: digiden-kg build"
+                    f" / {served.dataset} が壊れています。digiden-kg build で作り直してください。"
+                )
+        _serve(served, settings, listener)
+
+
+def _serve(served: Release, settings: Settings, listener: socket.socket) -> None:
+    """Serve a release until somebody ends it.
+
+    Raises:
+        ReleaseError: It cannot be served.
+    """
+    import uvicorn  # noqa: PLC0415
+
+    from digiden_kg.web.app import ANY_EXAMPLE, EXAMPLE, create_app  # noqa: PLC0415
+
+    if served.is_draft:
+        count, files = served.counts["triples"], len(served.manifest["files"])
+        print(f"{count:,} statements of {files} files / 文 {count:,}、ファイル {files}")
+    else:
         _print_summary(served)
-        address = "http://{}:{}".format(*listener.getsockname()[:2])
-        print(f"serving / 公開中: {address}")
-        print(f"SPARQL: {address}/sparql   for example / 例:")
-        print(f"  curl -H 'Accept: text/csv' {address}/sparql \\")
-        query_text = " ".join(EXAMPLE.split()).replace("'", "'\\''")
-        print(f"    --data-urlencode '{'query=' + query_text}'", flush=True)
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(served, settings), log_level="warning", lifespan="on")
-        )
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
-            server.run(sockets=[listener])
+    address = "http://{}:{}".format(*listener.getsockname()[:2])
+    print(f"serving / 公開中: {address}")
+    print(f"SPARQL: {address}/sparql   for example / 例:")
+    print(f"  curl -H 'Accept: text/csv' {address}/sparql \\")
+    example = ANY_EXAMPLE if served.is_draft else EXAMPLE
+    query_text = " ".join(example.split()).replace("'", "'\\''")
+    print(f"    --data-urlencode '{'query=' + query_text}'", flush=True)
+    # An answer that is cut on purpose is no mistake of the application; the access log has it.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: "without completing response" not in record.getMessage()
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(served, settings), log_level="warning", lifespan="on")
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
+        server.run(sockets=[listener])
     if not server.started:
         raise ReleaseError(f"{served.path} cannot be served / 公開できません。")
 

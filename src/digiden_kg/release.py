@@ -16,15 +16,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyoxigraph import RdfFormat, Store
+from pyoxigraph import RdfFormat, Store, parse
 
 from digiden_kg.exceptions import ReleaseError
 
@@ -55,6 +56,17 @@ class Release:
     def dataset(self) -> Path:
         """The N-Quads file."""
         return self.path / DATASET
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether this is data of somebody else, see :func:`draft`."""
+        return "files" in self.manifest
+
+    @property
+    def prefixes(self) -> Mapping[str, str]:
+        """Prefixes that the files of a draft declare."""
+        prefixes: Mapping[str, str] = self.manifest.get("prefixes", {})
+        return prefixes
 
     def open_store(self) -> Store:
         """Return a store in memory that holds the dataset.
@@ -142,3 +154,89 @@ def publish(
     pointer.write_text(f"{name}\n", encoding="utf-8")
     pointer.replace(out_dir / _CURRENT)
     return open_release(target)
+
+
+FORMATS = {
+    ".ttl": RdfFormat.TURTLE,
+    ".trig": RdfFormat.TRIG,
+    ".nt": RdfFormat.N_TRIPLES,
+    ".nq": RdfFormat.N_QUADS,
+    ".rdf": RdfFormat.RDF_XML,
+    ".owl": RdfFormat.RDF_XML,
+    ".xml": RdfFormat.RDF_XML,
+    ".jsonld": RdfFormat.JSON_LD,
+    ".json": RdfFormat.JSON_LD,
+}
+"""Formats of RDF files by the ends of their names."""
+_AMBIGUOUS = {".xml", ".json"}
+"""Ends of names that are RDF only if somebody says so."""
+
+
+def draft(paths: Sequence[Path], folder: Path, *, base: str) -> Release:
+    """Return a release of RDF files, and of those in folders, as they are: unchecked.
+
+    What a file says of no graph goes to the default graph, which is not the union of the others.
+    Blank nodes of two files stay two.
+
+    Args:
+        paths: Files and folders.
+        folder: Empty folder to write into.
+        base: What relative IRIs are relative to.
+
+    Raises:
+        ReleaseError: There is no RDF, or a file is wrong.
+    """
+    files = list(dict.fromkeys(file for path in paths for file in _rdf_files(path)))
+    if not files:
+        names = " ".join(FORMATS)
+        raise ReleaseError(f"no RDF file ({names}) / RDF のファイルがありません。")
+    prefixes: dict[str, str] = {}
+    count = 0
+    with (folder / DATASET).open("wb") as output:
+        for file in files:
+            try:
+                # Without a name of its own per file, "_:a" of two files would be one node.
+                quads = parse(
+                    path=file,
+                    format=FORMATS[file.suffix.lower()],
+                    base_iri=base,
+                    rename_blank_nodes=True,
+                )
+                for quad in quads:
+                    output.write(f"{quad} .\n".encode())
+                    count += 1
+                prefixes = {**quads.prefixes, **prefixes}
+            except (OSError, SyntaxError, ValueError) as error:
+                line = getattr(error, "lineno", None)
+                place = f"{file}, row {line}" if line else str(file)
+                raise ReleaseError(f"{place}: {error} / 読めません。") from error
+    prefixes = {name: namespace for name, namespace in prefixes.items() if _PREFIX.fullmatch(name)}
+    checksum = sha256(folder / DATASET)
+    manifest = {
+        "files": [str(file) for file in files],
+        "prefixes": prefixes,
+        "counts": {"triples": count, "findings": 0},
+        "outputs": {DATASET: checksum},
+    }
+    path = folder / f"draft-{checksum[:8]}"
+    path.mkdir()
+    (folder / DATASET).replace(path / DATASET)
+    return Release(path, manifest)
+
+
+_PREFIX = re.compile(r"[A-Za-z][\w-]*")
+
+
+def _rdf_files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            suffix = file.suffix.lower()
+            if file.is_file() and suffix in FORMATS and suffix not in _AMBIGUOUS:
+                yield file
+    elif path.suffix.lower() in FORMATS:
+        yield path
+    else:
+        names = " ".join(FORMATS)
+        raise ReleaseError(
+            f"{path}: the end of its name is none of {names} / 拡張子は {names} のどれかです。"
+        )

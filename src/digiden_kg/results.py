@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -97,6 +97,11 @@ GRAPHS = (
         ("rdf", "rdfxml", "rdf+xml", "xml"),
         ("application/rdf+xml", "application/xml", "text/xml"),
         RdfFormat.RDF_XML,
+    ),
+    # The triples of an answer are the default graph of these two.
+    Format(("trig",), ("application/trig", "application/x-trig"), RdfFormat.TRIG),
+    Format(
+        ("nq", "nquads", "n-quads"), ("application/n-quads", "text/x-nquads"), RdfFormat.N_QUADS
     ),
 )
 HTML = Format(("html",), ("text/html", "application/xhtml+xml"))
@@ -211,13 +216,71 @@ def write_results(results: Results, output: IO[bytes], chosen: Format) -> None:
     if isinstance(results, QueryTriples):
         if not isinstance(chosen.engine, RdfFormat):
             raise _no_format(chosen.name, GRAPHS)
-        readable = chosen.engine in (RdfFormat.TURTLE, RdfFormat.RDF_XML)
+        readable = chosen.engine in (RdfFormat.TURTLE, RdfFormat.RDF_XML, RdfFormat.TRIG)
         prefixes = vocab.PREFIXES if readable else None
         serialize(results, output, chosen.engine, prefixes=prefixes)
     else:
         if not isinstance(chosen.engine, QueryResultsFormat):
             raise _no_format(chosen.name, TABLES)
         results.serialize(output, chosen.engine)
+
+
+class RowCount:
+    """Counts the rows of a serialised answer while it passes by, without parsing it.
+
+    Exact for CSV, TSV, XML, N-Triples and N-Quads. In JSON a row begins where an object follows
+    another one, which a string can only imitate by ending in the same three characters. Other
+    formats have no rows to count.
+    """
+
+    _MARKS: Mapping[object, bytes] = {
+        QueryResultsFormat.CSV: b"\r\n",
+        QueryResultsFormat.TSV: b"\n",
+        QueryResultsFormat.XML: b"<result>",
+        QueryResultsFormat.JSON: b'},{"',
+        RdfFormat.N_TRIPLES: b"\n",
+        RdfFormat.N_QUADS: b"\n",
+    }
+
+    _FIRST = b'"bindings":[{'
+    """Where the first row of JSON begins."""
+
+    def __init__(self, chosen: Format) -> None:
+        self._format, self._mark = chosen.engine, self._MARKS.get(chosen.engine)
+        self._head, self._tail, self._count = b"", b"", 0
+        self._quoted, self._table = False, False
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next piece of the answer."""
+        if self._mark is None:
+            return
+        text = self._tail + chunk
+        self._tail = text[max(0, len(text) - len(self._mark) + 1) :]
+        if self._format == QueryResultsFormat.CSV and (self._quoted or b'"' in text):
+            # A line break between quotes belongs to a value. What is carried over holds no mark,
+            # and a quote in it was counted already.
+            carried = len(text) - len(chunk)
+            quoted = self._quoted ^ (text[:carried].count(b'"') % 2 == 1)
+            for part in text.split(b'"'):
+                self._count += 0 if quoted else part.count(self._mark)
+                quoted = not quoted
+            self._quoted = not quoted
+        else:
+            self._count += text.count(self._mark)
+        if self._format == QueryResultsFormat.JSON and not self._table:
+            head = self._head + chunk
+            self._table = self._FIRST in head
+            self._head = head[-len(self._FIRST) :]
+
+    @property
+    def rows(self) -> int | None:
+        """Rows up to now; None where the format has none."""
+        if self._mark is None:
+            return None
+        if self._format == QueryResultsFormat.JSON:
+            return self._count + self._table
+        header = self._format in (QueryResultsFormat.CSV, QueryResultsFormat.TSV)
+        return max(0, self._count - header)
 
 
 def cell_text(term: Term | None) -> str:

@@ -28,7 +28,19 @@ class Settings:
     deadline: float
     """Seconds that a query of the endpoint may take."""
     workers: int
-    """Processes that evaluate queries."""
+    """Queries that are evaluated at a time; one process each."""
+    memory: int = 1 << 30
+    """Bytes of memory that a query may use."""
+    max_rows: int = 2_000_000
+    """Rows that a result may have."""
+    in_memory: int = 5_000_000
+    """Statements up to which a dataset is held in memory; a larger one is read from disk."""
+    cache: int = 64
+    """MiB of answers that are kept; 0 keeps none."""
+    log: str = "-"
+    """File of the access log, ``-`` for standard error, ``off`` for none."""
+    metrics: str = "local"
+    """Who may read ``/metrics``: ``local`` (this machine), ``all`` or ``off``."""
 
     @property
     def ontology_dir(self) -> Path:
@@ -67,8 +79,7 @@ def _find_project() -> Path:
 def load_settings() -> Settings:
     """Return the settings of this process.
 
-    ``DIGIDEN_PROJECT``, ``DIGIDEN_OUT``, ``DIGIDEN_BASE``, ``DIGIDEN_DEADLINE`` (seconds) and
-    ``DIGIDEN_WORKERS`` override the defaults.
+    Each ``DIGIDEN_…`` variable overrides one default; the README lists them.
     """
     env = os.environ
     project = env.get("DIGIDEN_PROJECT")
@@ -79,4 +90,10 @@ def load_settings() -> Settings:
         base=base if base.endswith("/") else base + "/",
         deadline=float(env.get("DIGIDEN_DEADLINE", "10")),
         workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
+        memory=int(env.get("DIGIDEN_MEMORY", "1024")) << 20,
+        max_rows=int(env.get("DIGIDEN_MAX_ROWS", "2000000")),
+        in_memory=int(env.get("DIGIDEN_IN_MEMORY", "5000000")),
+        cache=int(env.get("DIGIDEN_CACHE", "64")),
+        log=env.get("DIGIDEN_LOG", "-"),
+        metrics=env.get("DIGIDEN_METRICS", "local"),
     )

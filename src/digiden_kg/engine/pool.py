@@ -1,7 +1,16 @@
-"""A pool of killable workers: the front side.
+"""The engine on a dataset of our own: killable workers in two lanes.
 
-A worker that is past its time is killed and another takes its place; a worker is offered only when
-it has loaded the dataset, so that no query pays for a start.
+Every query starts in the **quick lane**. What it answers there is held back (up to 256 KiB) until
+it has ended. A query that is not done after its budget, or has more to say, needs a place in the
+**slow lane**, which has fewer and whose workers give way to all others. If one is free, the worker
+moves there with its query, which loses nothing; a new worker takes its place in the quick lane. If
+none is free, the worker is killed and the query starts again when it is its client's turn; since
+nothing of it was sent, nobody can tell. So a look-up waits for other look-ups alone, a long stream
+never blocks them, and an answer always comes from one evaluation of one release.
+
+A worker is offered only when it is ready. One that ran in the slow lane, or grew, is not used
+again, so memory goes back to its level. A generation is one release with its zygote and
+workers; a pool starts the next one before it lets the old one finish.
 """
 
 from __future__ import annotations
@@ -10,232 +19,203 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
-import sys
-from collections.abc import AsyncGenerator, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Self
 
-from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, parse_query_results
-
-from digiden_kg.engine.worker import DATA, END, ERROR, HEADER, REQUEST
+from digiden_kg.engine.generation import Ended, Generation, Worker
+from digiden_kg.engine.guard import DEPTH, SHORT, inspect
+from digiden_kg.engine.lane import Lane
+from digiden_kg.engine.seam import EngineState, Limits, Reply
+from digiden_kg.engine.worker import DATA, ERROR, REQUEST
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
+    QueryForbidden,
+    QueryInterrupted,
     QueryMemoryError,
+    QueryNestingError,
+    QuerySizeError,
     QuerySyntaxError,
     QueryTimeout,
-    ReleaseError,
 )
-from digiden_kg.results import TABLES, Answer, Format, read_answer
-from digiden_kg.syntax import words
+from digiden_kg.results import Format
 
-MEMORY = 1 << 30
-"""Bytes that one query may use."""
-PAGE = 16 << 20
-"""Bytes of a result, as JSON, that a page may be made of."""
-_PAUSE = 1.0
-"""Seconds before a worker that could not start is tried again."""
+_HELD = 256 * 1024
+"""Bytes of an answer that are held back in the quick lane."""
+_MOMENT = 0.02
+"""Seconds in which the front has certainly noticed which workers have ended."""
 
 
-class Engine(Protocol):
-    """What answers queries."""
+class _Run:
+    """One evaluation: a worker, in a place of a lane, until one of many things ends it."""
 
-    async def evaluate(
-        self,
-        query: str,
-        *,
-        format: Format,
-        base_iri: str | None = None,
-        default_graphs: Sequence[str] = (),
-        named_graphs: Sequence[str] = (),
-        timeout: float | None = None,
-    ) -> AsyncGenerator[bytes, None]:
-        """Return the chunks of an answer as soon as it is known that there is one.
+    def __init__(self, lane: Lane, worker: Worker, request: dict[str, Any]) -> None:
+        self._lane, self.worker, self._request = lane, worker, request
+        self.release = worker.generation.release
+        self._started = self._entered = time.monotonic()
+        self._limit: float = request["timeout"]
+        self._timer = asyncio.get_running_loop().call_later(self._limit, self._expire)
+        self._expired = self._over = False
+        worker.channel.send(REQUEST, json.dumps(request).encode())
 
-        The iterator raises when the answer breaks off; whoever passes chunks on must then make
-        sure that the answer does not look whole.
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
 
-        Raises:
-            QuerySyntaxError: The text is no query.
-            QueryTimeout: Nothing was known in time.
-            QueryMemoryError: It needs more memory or stack than it may use.
-            QueryBusy: No worker was free in time.
-            QueryError: It cannot be evaluated.
-        """
-        ...
-
-
-class _Worker:
-    """A worker process and the channel to it."""
-
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self.process, self._reader, self._writer = process, reader, writer
-        self.busy = False
-        self._expired = False
-
-    @classmethod
-    async def start(cls, dataset: Path, memory: int) -> Self:
-        """Start a worker and wait until it has loaded the dataset.
-
-        Raises:
-            ReleaseError: It cannot load the dataset.
-        """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            reader, writer = await asyncio.open_unix_connection(sock=ours)
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "digiden_kg.engine.worker"),
-                    *(str(theirs.fileno()), str(dataset), str(memory)),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                )
-            except BaseException:
-                writer.close()
-                raise
-        worker = cls(process, reader, writer)
+    async def next(self) -> bytes | None:
+        """Return the next chunk, None at the end; see :class:`Source`."""
+        if self._expired:
+            raise QueryTimeout(self._limit, self._elapsed)
         try:
-            kind, content = await worker._receive()
-        except BaseException:
-            await worker.close()
-            raise
-        if kind != END:
-            await worker.close()
-            raise ReleaseError(f"{dataset} cannot be read: {json.loads(content)['message']}")
-        return worker
-
-    async def _receive(self) -> tuple[bytes, bytes]:
-        try:
-            kind, length = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-            return kind, await self._reader.readexactly(length)
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise self._cause(await self.process.wait()) from error
-
-    def _cause(self, status: int) -> QueryError:
-        if self._expired or status == -signal.SIGALRM:
-            return QueryTimeout(
-                "the query ran longer than it may; narrow it down or add LIMIT"
-                " / 時間の上限を超えました。条件を絞るか LIMIT を付けてください。"
-            )
-        if status in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS):
-            return QueryMemoryError(
-                "the query needs more memory than it may use, or is nested too deeply"
-                " / メモリの上限を超えたか、入れ子が深すぎます。"
-            )
-        return QueryError(
-            f"the worker ended (status {status}); ask again"
-            " / 処理が中断しました。もう一度お試しください。"
-        )
-
-    def ask(self, request: dict[str, object]) -> None:
-        """Hand the worker a request; :meth:`next_chunk` brings the answer."""
-        self.busy = True
-        content = json.dumps(request).encode()
-        self._writer.write(HEADER.pack(REQUEST, len(content)) + content)
-
-    async def next_chunk(self) -> bytes | None:
-        """Return the next piece of the answer, None at its end.
-
-        Raises:
-            QueryError: The worker reports an error, or has ended.
-        """
-        kind, content = await self._receive()
+            kind, content = await self.worker.channel.receive()
+        except Ended as error:
+            raise await self._cause() from error
         if kind == DATA:
             return content
-        self.busy = False
         if kind == ERROR:
-            raise _error(json.loads(content))
+            refusal = self._error(json.loads(content))
+            self._end(usable=not isinstance(refusal, QueryMemoryError))
+            raise refusal
+        self._end(usable=not content)
         return None
 
-    def expire(self) -> None:
-        """Kill the worker because its query is past its time; it never counts as free again."""
-        self._expired = self.busy = True
-        self.kill()
+    def move(self, lane: Lane) -> None:
+        """Go on in another lane, in which a place was taken."""
+        if self._over:
+            lane.leave()
+            return
+        self._lane.leave(time.monotonic() - self._entered)
+        self._lane, self._entered = lane, time.monotonic()
+        self.worker.generation.move(self.worker)
 
-    def kill(self) -> None:
-        """Kill the worker; the pool starts another."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+    def close(self) -> None:
+        """End the evaluation, if it has not ended."""
+        self._end(usable=False)
 
-    async def close(self) -> None:
-        """Kill the worker and let go of everything that belongs to it."""
-        self.kill()
-        await self.process.wait()
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+    async def aclose(self) -> None:
+        """End the evaluation, if it has not ended."""
+        self.close()
 
+    def _end(self, *, usable: bool) -> None:
+        if not self._over:
+            self._over = True
+            self._timer.cancel()
+            self.worker.generation.give_back(self.worker, usable=usable)
+            self._lane.leave(time.monotonic() - self._entered)
 
-def _error(report: dict[str, object]) -> QueryError:
-    message, line, column = report["message"], report.get("line"), report.get("column")
-    if report["kind"] == "syntax":
-        assert isinstance(line, int | None) and isinstance(column, int | None)
-        return QuerySyntaxError(str(message), line, column)
-    return QueryError(str(message))
+    def _expire(self) -> None:
+        self._expired = True
+        self.close()
+
+    async def _cause(self) -> QueryError:
+        """Return why the worker has ended."""
+        elapsed = self._elapsed
+        if self._expired:
+            return QueryTimeout(self._limit, elapsed)
+        status = await asyncio.shield(self.worker.status)
+        self.close()
+        if status == -signal.SIGALRM:
+            return QueryTimeout(self._limit, elapsed)
+        if status in (-signal.SIGABRT, -signal.SIGBUS):
+            return QueryMemoryError(self._request["memory"], elapsed)
+        if status == -signal.SIGSEGV:
+            return QueryNestingError(DEPTH, elapsed)
+        return QueryInterrupted(f"status {status}")
+
+    def _error(self, report: dict[str, Any]) -> QueryError:
+        kind, message = report["kind"], report["message"]
+        if kind == "syntax":
+            return QuerySyntaxError(message, report["line"], report["column"])
+        if kind == "size":
+            return QuerySizeError(message, self._request[f"max_{message}"], self._elapsed)
+        if kind == "memory":
+            return QueryMemoryError(self._request["memory"], self._elapsed)
+        if kind == "nesting":
+            return QueryNestingError(DEPTH)
+        if kind == "forbidden":
+            return QueryForbidden(message)
+        return QueryError(message)
 
 
 class Pool:
-    """The engine that works on a dataset in memory, in processes of its own.
-
-    Use it as an asynchronous context manager.
-    """
+    """The engine on a dataset of our own. Use it as an asynchronous context manager."""
 
     def __init__(
-        self, dataset: Path, *, workers: int, deadline: float, memory: int = MEMORY
+        self,
+        dataset: Path,
+        *,
+        workers: int = 2,
+        slow: int | None = None,
+        release: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Prepare a pool.
 
         Args:
-            dataset: N-Quads file that every worker loads.
-            workers: Number of processes.
-            deadline: Seconds that a query may take, and that it may wait for a worker.
-            memory: Bytes that a query may use.
+            dataset: RDF file, folder of RDF files, or RocksDB folder.
+            workers: Queries that the quick lane evaluates at a time.
+            slow: Queries that the slow lane evaluates at a time; one fewer unless said.
+            release: What answers say they come from; the name of the dataset unless said.
+            limits: What a query may use.
         """
-        self._dataset, self._size, self._deadline, self._memory = dataset, workers, deadline, memory
-        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
-        self._keepers: list[asyncio.Task[None]] = []
+        self.limits = limits or Limits()
+        self._size = workers
+        self._quick = Lane(workers, self.limits.queue)
+        self._slow = Lane(slow or max(1, workers - 1), self.limits.queue)
+        self._current = self._generation(dataset, release)
+        self._draining: set[asyncio.Task[None]] = set()
+        self._switching = asyncio.Lock()
+        self._restarts = {"zygote": 0, "worker": 0}
+
+    def _generation(self, dataset: Path, release: str | None) -> Generation:
+        return Generation(dataset, release or dataset.name, self._size, self.limits)
 
     async def __aenter__(self) -> Self:
-        starts = (_Worker.start(self._dataset, self._memory) for _ in range(self._size))
-        workers = await asyncio.gather(*starts, return_exceptions=True)
-        self._keepers = [
-            asyncio.create_task(self._keep(worker))
-            for worker in workers
-            if isinstance(worker, _Worker)
-        ]
-        failure = next((each for each in workers if isinstance(each, BaseException)), None)
-        if failure:
-            await self.__aexit__()
-            raise failure
+        await self._current.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for task in self._draining:
+            task.cancel()
+        await asyncio.gather(*self._draining, return_exceptions=True)
+        await self._current.close()
+        await asyncio.sleep(0)  # lets the last sockets close
 
-    async def _keep(self, worker: _Worker) -> None:
-        """Offer a worker; replace it whenever it ends."""
-        while True:
-            try:
-                self._idle.put_nowait(worker)
-                await worker.process.wait()
-            finally:
-                await worker.close()
-            worker = await self._replace()
+    async def switch(self, dataset: Path, release: str | None = None) -> None:
+        """Answer from another dataset from now on; queries that run finish on the old one.
 
-    async def _replace(self) -> _Worker:
-        while True:
-            try:
-                return await _Worker.start(self._dataset, self._memory)
-            except (ReleaseError, QueryError, OSError):
-                await asyncio.sleep(_PAUSE)
+        Raises:
+            ReleaseError: It cannot be read; the old one stays.
+        """
+        async with self._switching:
+            following = self._generation(dataset, release)
+            await following.start()
+            old, self._current = self._current, following
+            for what, count in old.restarts.items():
+                self._restarts[what] += count
+            task = asyncio.create_task(self._drain(old))
+            self._draining.add(task)
+            task.add_done_callback(self._draining.discard)
+
+    async def _drain(self, old: Generation) -> None:
+        try:
+            await old.drain()
+        finally:
+            await old.close()
+
+    def state(self) -> EngineState:
+        """Say how the pool is."""
+        now = self._current
+        idle = now.idle.qsize()
+        return EngineState(
+            release=now.release,
+            ready=bool(idle or self._quick.taken),
+            workers={"idle": idle, "quick": self._quick.taken, "slow": self._slow.taken},
+            waiting={"quick": self._quick.waiting, "slow": self._slow.waiting},
+            restarts={what: n + now.restarts[what] for what, n in self._restarts.items()},
+        )
 
     async def evaluate(
         self,
@@ -246,99 +226,73 @@ class Pool:
         default_graphs: Sequence[str] = (),
         named_graphs: Sequence[str] = (),
         timeout: float | None = None,
-    ) -> AsyncGenerator[bytes, None]:
-        """Return the chunks of an answer; see :class:`Engine`."""
-        if "SERVICE" in words(query):
-            # A worker reaches no network in any case; this says so instead of finding nothing.
-            raise QueryError(
-                "SERVICE is not allowed: this endpoint asks no other"
-                " / SERVICE は使えません。このエンドポイントは外部に問い合わせません。"
-            )
-        limit = min(timeout or self._deadline, self._deadline)
-        chunks = self._run(
-            {
-                "query": query,
-                "format": format.name,
-                "base_iri": base_iri,
-                "default_graphs": list(default_graphs),
-                "named_graphs": list(named_graphs),
-                "timeout": limit,
-            },
-            limit,
-        )
-        first = await anext(chunks, b"")
-        return _chain(first, chunks)
-
-    async def _run(self, request: dict[str, object], limit: float) -> AsyncGenerator[bytes, None]:
-        worker = await self._take()
-        timer = asyncio.get_running_loop().call_later(limit, worker.expire)
+        client: str | None = None,
+    ) -> Reply:
+        """Return an answer; see :class:`digiden_kg.engine.seam.Engine`."""
+        self.limits.check_length(query)
+        short = len(query) <= SHORT
+        if short:
+            inspect(query)
+        limit = self.limits.of_time(timeout)
+        request = {
+            "query": query,
+            "inspect": not short,
+            "format": format.name,
+            "base_iri": base_iri,
+            "default_graphs": list(default_graphs),
+            "named_graphs": list(named_graphs),
+            "timeout": limit,
+            "memory": self.limits.memory,
+            "max_rows": self.limits.max_rows,
+            "max_bytes": self.limits.max_bytes,
+        }
         try:
-            worker.ask(request)
-            while (chunk := await worker.next_chunk()) is not None:
-                yield chunk
-        finally:
-            timer.cancel()
-            if worker.busy:  # whoever asked is gone, or the worker is
-                worker.kill()
+            return await self._begin(request, client)
+        except QueryInterrupted:
+            # Somebody else ended the worker, and nothing was sent: the query is not to blame. What
+            # else ended with it is known in a moment.
+            await asyncio.sleep(_MOMENT)
+            return await self._begin(request, client)
+
+    async def _begin(self, request: dict[str, Any], client: str | None) -> Reply:
+        run = await self._enter(self._quick, request, client)
+        held: list[bytes] = []
+        size = 0
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.quick):
+                    while size < _HELD:
+                        if (chunk := await run.next()) is None:
+                            return Reply(run.release, held, None)
+                        held.append(chunk)
+                        size += len(chunk)
+            if self._slow.try_enter():
+                run.move(self._slow)
             else:
-                self._idle.put_nowait(worker)
+                run.close()
+                held.clear()
+                run = await self._enter(self._slow, request, client)
+            if not held:
+                if (chunk := await run.next()) is None:
+                    return Reply(run.release, held, None)
+                held.append(chunk)
+        except BaseException:
+            run.close()
+            raise
+        return Reply(run.release, held, run)
 
-    async def _take(self) -> _Worker:
+    async def _enter(self, lane: Lane, request: dict[str, Any], client: str | None) -> _Run:
+        # Whoever is next behind one query that takes all its time still has his turn.
+        patience = request["timeout"]
+        await lane.enter(client, patience)
         try:
-            async with asyncio.timeout(self._deadline):
-                while (worker := await self._idle.get()).process.returncode is not None:
-                    pass
-                return worker
-        except TimeoutError as error:
-            raise QueryBusy(
-                "every worker is busy; ask again in a moment"
-                " / 混み合っています。少し待ってからもう一度お試しください。"
-            ) from error
-
-
-async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    try:
-        yield first
-        async for chunk in rest:
-            yield chunk
-    finally:
-        await rest.aclose()
-
-
-async def select(
-    engine: Engine,
-    query: str,
-    *,
-    default_graphs: Sequence[str] = (),
-    named_graphs: Sequence[str] = (),
-) -> Answer:
-    """Return the table of a SELECT or ASK query, for a page.
-
-    Raises:
-        QueryError: It cannot be answered, see :class:`Engine`; or it is too large for a page.
-    """
-    chunks = await engine.evaluate(
-        query, format=TABLES[0], default_graphs=default_graphs, named_graphs=named_graphs
-    )
-    results = parse_query_results(await read_page(chunks), format=QueryResultsFormat.JSON)
-    if isinstance(results, QuerySolutions):
-        return read_answer(results)
-    return Answer(("ask",), ((Literal(bool(results)),),))
-
-
-async def read_page(chunks: AsyncGenerator[bytes, None]) -> bytes:
-    """Return a whole answer, for a page.
-
-    Raises:
-        QueryError: It broke off, or is too large for a page.
-    """
-    content = bytearray()
-    async for chunk in chunks:
-        content += chunk
-        if len(content) > PAGE:
-            await chunks.aclose()
-            raise QueryError(
-                "the result is too large for a page; add LIMIT, or take it in another format"
-                " / 結果が大きすぎます。LIMIT を付けるか、ほかの形式で取得してください。"
-            )
-    return bytes(content)
+            async with asyncio.timeout(patience):
+                worker = await self._current.take()
+        except BaseException as error:
+            lane.leave()
+            if isinstance(error, TimeoutError):
+                raise QueryBusy(lane.retry_after()) from error
+            raise
+        if lane is self._slow:
+            worker.generation.move(worker)
+        return _Run(lane, worker, request)

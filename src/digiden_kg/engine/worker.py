@@ -1,12 +1,13 @@
-"""One process that holds a dataset in memory and evaluates one query at a time.
+"""One process that evaluates one query at a time.
 
 pyoxigraph can neither stop a query nor refuse federation, so the process is what bounds both: the
-kernel ends it when its time or memory is used up, and after loading it may open no file and no
-socket any more, so that ``SERVICE`` reaches nothing.
+kernel ends it when its time or memory is used up, and once it has the dataset it may open no file
+and no socket any more, so that ``SERVICE`` reaches nothing. A worker is forked from the zygote.
 
 Frames go over a socket pair: one byte for the kind, four for the length, then the content. A
-request is a JSON object; the answer is any number of ``D`` (data) frames, then one ``Z`` (end) or
-one ``E`` (error: a JSON object).
+worker begins with one ``Z`` (end) frame when it is ready. A request is a JSON object; the answer
+is any number of ``D`` (data) frames, then one ``Z`` or one ``E`` (error: a JSON object). A ``Z``
+with content asks to be replaced.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import resource
 import signal
 import socket
 import struct
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pyoxigraph import BlankNode, DefaultGraph, NamedNode, RdfFormat, Store
+from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Store
 
-from digiden_kg.exceptions import QueryError
+from digiden_kg.engine.guard import inspect
+from digiden_kg.exceptions import QueryError, QueryForbidden, QueryNestingError
 from digiden_kg.results import GRAPHS, TABLES, write_results
 from digiden_kg.syntax import syntax_error
 
@@ -34,26 +36,93 @@ HEADER = struct.Struct(">cI")
 CHUNK = 64 * 1024
 _GRACE = 1.0
 """Seconds after which a worker ends itself, should the process that asked be gone."""
+_GROWTH = 64 * 1024
+"""KiB by which a worker may grow before it asks to be replaced: memory once used stays used."""
 _FORMATS = {offer.name: offer for offer in (*TABLES, *GRAPHS)}
+_KINDS = {QueryNestingError: "nesting", QueryForbidden: "forbidden"}
+
+
+class RowCounter:
+    """Counts the rows of a serialised table as its bytes go by.
+
+    Counting marks in the bytes costs next to nothing, where taking rows one by one would make
+    them some ten times slower. CSV, TSV and XML are counted exactly. In JSON a row is one
+    ``},{"``, which a literal that ends so would add to; rows without any value are not counted.
+    """
+
+    def __init__(self, format: str) -> None:
+        self._count = {
+            "json": self._marks(b'},{"', 1),
+            "xml": self._marks(b"<result>", 0),
+            "tsv": self._marks(b"\n", -1),
+            "csv": self._lines,
+        }.get(format)
+        self._tail, self._quoted = b"", False
+        self.rows = -1 if format == "csv" else 0
+
+    def add(self, data: bytes) -> int:
+        """Take the next bytes and return the rows so far."""
+        if self._count:
+            self.rows += self._count(data)
+        return self.rows
+
+    def _marks(self, mark: bytes, start: int) -> Callable[[bytes], int]:
+        def count(data: bytes) -> int:
+            nonlocal start
+            first, start = start, 0
+            data = self._tail + data
+            if len(mark) > 1:
+                self._tail = data[1 - len(mark) :]
+            return first + data.count(mark)
+
+        return count
+
+    def _lines(self, data: bytes) -> int:
+        if b'"' not in data:
+            return 0 if self._quoted else data.count(b"\n")
+        pieces = data.split(b'"')
+        count = b"".join(pieces[self._quoted :: 2]).count(b"\n")
+        self._quoted ^= len(pieces) % 2 == 0
+        return count
 
 
 class _Frames(io.RawIOBase):
-    """A file that sends what is written to it as data frames."""
+    """A file that sends what is written to it as data frames, up to a size."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, request: dict[str, Any]) -> None:
         self._channel = channel
+        self._rows, self._bytes = RowCounter(request["format"]), 0
+        self._max_rows, self._max_bytes = request["max_rows"], request["max_bytes"]
+        self.exceeded: str | None = None
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
+        self._bytes += len(data)
+        if self._bytes > self._max_bytes:
+            self.exceeded = "bytes"
+        elif self._rows.add(bytes(data)) > self._max_rows:
+            self.exceeded = "rows"
+        if self.exceeded:
+            raise OSError("the result is too large")
         send(self._channel, DATA, data)
         return len(data)
 
 
 def send(channel: socket.socket, kind: bytes, content: bytes = b"") -> None:
     """Send one frame."""
-    channel.sendall(HEADER.pack(kind, len(content)) + content)
+    header = HEADER.pack(kind, len(content))
+    sent = channel.sendmsg([header, content])
+    if sent < len(header):
+        channel.sendall(header[sent:])
+    if (rest := max(0, sent - len(header))) < len(content):
+        channel.sendall(memoryview(content)[rest:])
+
+
+def send_error(channel: socket.socket, kind: str, message: str, **more: Any) -> None:
+    """Send an error frame."""
+    send(channel, ERROR, json.dumps({"kind": kind, "message": message, **more}).encode())
 
 
 def requests(channel: socket.socket) -> Iterator[dict[str, Any]]:
@@ -63,8 +132,10 @@ def requests(channel: socket.socket) -> Iterator[dict[str, Any]]:
             yield json.loads(stream.read(HEADER.unpack(header)[1]))
 
 
-def answer(store: Store, channel: socket.socket, request: dict[str, Any]) -> None:
-    """Evaluate one request and send its answer."""
+def write_answer(store: Store, output: _Frames, request: dict[str, Any]) -> None:
+    """Evaluate one request and write its answer."""
+    if request["inspect"]:
+        inspect(request["query"])
     default: list[NamedNode | BlankNode | DefaultGraph] = []
     default += [NamedNode(iri) for iri in request["default_graphs"]]
     named: list[NamedNode | BlankNode] = [NamedNode(iri) for iri in request["named_graphs"]]
@@ -76,13 +147,35 @@ def answer(store: Store, channel: socket.socket, request: dict[str, Any]) -> Non
         default_graph=default if given else None,
         named_graphs=named if given else None,
     )
-    with io.BufferedWriter(_Frames(channel), CHUNK) as output:
-        write_results(results, output, _FORMATS[request["format"]])
+    with io.BufferedWriter(output, CHUNK) as buffer:
+        write_results(results, buffer, _FORMATS[request["format"]])
+
+
+def answer(store: Store, channel: socket.socket, request: dict[str, Any]) -> bool:
+    """Answer one request; say whether it was answered in full."""
+    output = _Frames(channel, request)
+    try:
+        write_answer(store, output, request)
+    except SyntaxError as error:
+        found = syntax_error(error)
+        send_error(channel, "syntax", str(found), line=found.line, column=found.column)
+    except MemoryError:
+        send_error(channel, "memory", "")
+    except (OSError, ValueError, RuntimeError, QueryError) as error:
+        if output.exceeded:
+            send_error(channel, "size", output.exceeded)
+        else:
+            send_error(channel, _KINDS.get(type(error), "query"), str(error))
+    else:
+        return True
+    return False
 
 
 def close_doors(memory: int) -> None:
     """Bound memory, forbid new files and sockets, and leave no core dump behind."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # where memory runs short, a worker goes before the server
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     with contextlib.suppress(OSError, ValueError):  # only Linux says how much is in use
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
         limit = pages * resource.getpagesize() + memory
@@ -90,39 +183,17 @@ def close_doors(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
-def serve(channel: socket.socket, dataset: str, memory: int) -> None:
-    """Load the dataset, say so by an end frame, then answer until the other side closes."""
-    store = Store()
-    try:
-        store.bulk_load(path=dataset, format=RdfFormat.N_QUADS)
-    except (OSError, SyntaxError) as error:
-        send(channel, ERROR, json.dumps({"kind": "load", "message": str(error)}).encode())
-        return
+def serve(channel: socket.socket, store: Store, memory: int) -> None:
+    """Say that the worker is ready, then answer until the other side closes."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is what is needed
+        os.dup2(nowhere.fileno(), 2)  # the allocator's last words are no log of the server
     close_doors(memory)
-    send(channel, END)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    send(channel, END, str(os.getpid()).encode())
     for request in requests(channel):
         signal.setitimer(signal.ITIMER_REAL, request["timeout"] + _GRACE)
-        try:
-            answer(store, channel, request)
-        except SyntaxError as error:
-            found = syntax_error(error)
-            report = {"kind": "syntax", "line": found.line, "column": found.column}
-            send(channel, ERROR, json.dumps({**report, "message": str(found)}).encode())
-        except (OSError, ValueError, RuntimeError, QueryError) as error:
-            send(channel, ERROR, json.dumps({"kind": "query", "message": str(error)}).encode())
-        else:
-            send(channel, END)
+        if answer(store, channel, request):
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base > _GROWTH
+            send(channel, END, b"grown" if grown else b"")
         signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def main() -> None:
-    """Run a worker: file descriptor of its channel, dataset, bytes of memory for queries."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its workers
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    descriptor, dataset, memory = sys.argv[1:]
-    with socket.socket(fileno=int(descriptor)) as channel, contextlib.suppress(BrokenPipeError):
-        serve(channel, dataset, int(memory))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digiden_kg import vocab
-from digiden_kg.engine.pool import Engine, Pool, read_page, select
+from digiden_kg.engine.pool import Pool
+from digiden_kg.engine.seam import Engine, Limits, read_page, select
 from digiden_kg.exceptions import QueryError
+from digiden_kg.normalize import fold
 from digiden_kg.questions import (
     TERMS_QUERY,
     Choice,
@@ -44,6 +46,8 @@ from digiden_kg.results import (
     HTML,
     TABLES,
     Answer,
+    Chosen,
+    Format,
     Term,
     cell_text,
     find_format,
@@ -52,7 +56,9 @@ from digiden_kg.results import (
     negotiate,
 )
 from digiden_kg.settings import Settings
-from digiden_kg.web import problems, sparql
+from digiden_kg.syntax import declare
+from digiden_kg.web import access, description, graph_store, problems, sparql
+from digiden_kg.web.cache import ResultCache
 
 LANGUAGES = ("ja", "en")
 FILES = {
@@ -102,6 +108,16 @@ ORDER BY DESC(?projectCost) ?project
 LIMIT 10
 """)
 """The query that the start page and the command line offer for a first try."""
+ANY_EXAMPLE = """\
+SELECT ?thing ?property ?value
+WHERE { ?thing ?property ?value }
+LIMIT 10
+"""
+"""The same for data that is not ours."""
+_READY = 2.0
+"""Seconds in which an engine that is ready answers."""
+_TEXT = 2000
+"""Characters that are folded at once."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,7 @@ class Site:
     engine: Engine
     templates: Environment
     columns: Mapping[str, Text]
+    answers: sparql.Answers
     _choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     _graphs: list[Answer] = field(default_factory=list)
     _terms: dict[str, Text] = field(default_factory=dict)
@@ -126,11 +143,21 @@ class Site:
             self._choices[query] = read_choices((await select(self.engine, query)).rows)
         return self._choices[query]
 
-    async def graphs(self) -> Answer:
-        """Return the named graphs with their sizes."""
+    async def sizes(self) -> tuple[int, Mapping[str, int]]:
+        """Return the number of triples of the default graph and of each named graph."""
         if not self._graphs:
-            self._graphs.append(await select(self.engine, sparql.GRAPHS_QUERY))
-        return self._graphs[0]
+            self._graphs.append(await select(self.engine, description.GRAPHS_QUERY))
+        return description.sizes(self._graphs[0])
+
+    @property
+    def prefixes(self) -> Mapping[str, str]:
+        """What the editor declares by itself."""
+        return {**vocab.PREFIXES, **self.release.prefixes}
+
+    @property
+    def example(self) -> str:
+        """A query for a first try."""
+        return ANY_EXAMPLE if self.release.is_draft else EXAMPLE
 
     async def headings(self) -> Mapping[str, Text]:
         """Return what columns are called, by the terms of the ontology or by themselves."""
@@ -244,6 +271,10 @@ def _cell(row: tuple[Term | None, ...], index: int, label: int | None, language:
     return Cell(text, address, vocab.shorten(term.value), False, tag)
 
 
+_POSTED = re.compile(r"/sparql(\.\w+)?")
+_EXPOSED = "Age, Content-Disposition, ETag, Digiden-Release, Retry-After"
+
+
 class _Headers:
     """Adds to every answer what holds for all of them, and answers OPTIONS."""
 
@@ -255,19 +286,21 @@ class _Headers:
             await self._app(scope, receive, send)
             return
 
+        access.note_of(scope).release = self._release
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Access-Control-Allow-Origin"] = "*"
-                headers["Access-Control-Expose-Headers"] = "ETag, Digiden-Release, Retry-After"
-                headers["Digiden-Release"] = self._release
+                headers["Access-Control-Expose-Headers"] = _EXPOSED
+                headers.setdefault("Digiden-Release", self._release)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
                 headers.setdefault("Content-Security-Policy", _POLICY)
             await send(message)
 
         if scope["method"] == "OPTIONS":
-            allowed = "GET, HEAD, OPTIONS" + (", POST" if scope["path"] == "/sparql" else "")
+            allowed = "GET, HEAD, OPTIONS" + (", POST" if _POSTED.fullmatch(scope["path"]) else "")
             headers = {
                 "Allow": allowed,
                 "Access-Control-Allow-Methods": allowed,
@@ -289,8 +322,19 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
     Raises:
         InputError: A saved question is wrong.
     """
-    questions = {each.slug: each for each in load_questions(settings.queries_dir / "questions")}
-    pool = Pool(release.dataset, workers=settings.workers, deadline=settings.deadline)
+    listed = [] if release.is_draft else load_questions(settings.queries_dir / "questions")
+    questions = {each.slug: each for each in listed}
+    pool = Pool(
+        release.dataset,
+        release=release.name,
+        workers=settings.workers,
+        limits=Limits(
+            deadline=settings.deadline,
+            memory=settings.memory,
+            max_rows=settings.max_rows,
+            in_memory=settings.in_memory,
+        ),
+    )
     templates = Environment(
         loader=PackageLoader("digiden_kg.web"),
         autoescape=select_autoescape(),
@@ -298,8 +342,10 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    columns = load_headings(settings.queries_dir / "columns.csv")
-    site = Site(release, questions, pool, templates, columns)
+    columns = {} if release.is_draft else load_headings(settings.queries_dir / "columns.csv")
+    cache = ResultCache(settings.cache << 20)
+    answers = sparql.Answers(pool, cache, base_iri=settings.base)
+    site = Site(release, questions, pool, templates, columns, answers)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -307,17 +353,24 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
+    sums = access.Sums()
     app.add_middleware(_Headers, release=release.name)
+    app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
     problems.install(app)
     static = str(files("digiden_kg.web").joinpath("static"))
     app.mount("/static", StaticFiles(directory=static), name="static")
     _add_pages(app, site)
     _add_endpoint(app, site)
+    _add_graph_store(app, site)
+    _add_helpers(app, site)
+    _add_state(app, site, sums, settings.metrics)
     _add_files(app, site)
     return app
 
 
 Route = Callable[..., Awaitable[Response]]
+_NOW = {"Cache-Control": "no-store"}
+_PLAIN_JSON = Format(("json",), ("application/json",))
 
 
 def _page(app: FastAPI, path: str) -> Callable[[Route], Route]:
@@ -328,7 +381,7 @@ def _add_pages(app: FastAPI, site: Site) -> None:
     @_page(app, "/")
     async def start(request: Request) -> Response:
         grouped = _by_tag(site.questions.values())
-        return site.page(request, "start.html", questions=grouped, tags=TAGS, example=EXAMPLE)
+        return site.page(request, "start.html", questions=grouped, tags=TAGS, example=site.example)
 
     @_page(app, "/questions/{slug}")
     async def question(request: Request, slug: str) -> Response:
@@ -338,11 +391,6 @@ def _add_pages(app: FastAPI, site: Site) -> None:
                 404, "http", f"there is no question {slug} / 質問 {slug} はありません。"
             )
         return await _answer_question(site, request, found)
-
-    @_page(app, "/health")
-    async def health() -> Response:
-        await select(site.engine, "SELECT * {}")
-        return JSONResponse({"status": "ok", "release": site.release.name})
 
 
 async def _answer_question(site: Site, request: Request, question: Question) -> Response:
@@ -363,15 +411,8 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
         return question.bind(values, lambda parameter: listed[parameter.name])
 
     if chosen.format is not HTML:
-        asked = sparql.SparqlRequest(bind(), (), (), None)
-        return await sparql.answer(
-            site.engine,
-            asked,
-            chosen,
-            release=site.release.name,
-            if_none_match=request.headers.get("if-none-match"),
-            download=question.slug if wanted else None,
-        )
+        asked = sparql.SparqlRequest(bind(), download=question.slug if wanted else None)
+        return await site.answers.answer(request, asked, chosen)
     text, table, error = question.text, None, None
     try:
         text = bind()
@@ -404,32 +445,40 @@ def _by_tag(questions: Iterable[Question]) -> dict[str, list[Question]]:
 def _add_endpoint(app: FastAPI, site: Site) -> None:
     @app.api_route("/sparql", methods=["GET", "HEAD", "POST"], response_model=None)
     async def endpoint(request: Request) -> Response:
-        asked = await sparql.read_request(request)
-        offers = (*(GRAPHS if asked.query is None else formats_of(asked.form)), HTML)
-        accept = request.headers.get("accept")
-        chosen = find_format(offers, asked.format) if asked.format else negotiate(offers, accept)
-        if chosen.format is HTML:
-            return await _show_query(site, request, asked)
-        if asked.query is None:
-            content = sparql.service_description(
-                str(request.url.replace(query=None, fragment=None)),
-                await site.graphs(),
-                site.release.counts["triples"],
-                chosen.format,
-            )
-            headers = {"Content-Type": chosen.content_type, "Vary": "Accept"}
-            return Response(content, headers=headers)
-        return await sparql.answer(
-            site.engine,
-            asked,
-            chosen,
-            release=site.release.name,
-            if_none_match=request.headers.get("if-none-match"),
-        )
+        return await _answer_query(site, request, await sparql.read_request(request))
+
+    @app.api_route("/sparql.{name}", methods=["GET", "HEAD", "POST"], response_model=None)
+    async def endpoint_in_a_format(request: Request, name: str) -> Response:
+        asked = replace(await sparql.read_request(request), format=name)
+        return await _answer_query(site, request, asked)
+
+
+async def _answer_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:
+    offers = (*(GRAPHS if asked.query is None else formats_of(asked.form)), HTML)
+    accept = request.headers.get("accept")
+    chosen = find_format(offers, asked.format) if asked.format else negotiate(offers, accept)
+    if chosen.format is HTML:
+        return await _show_query(site, request, asked)
+    if asked.query is not None:
+        return await site.answers.answer(request, asked, chosen)
+    content = description.service_description(
+        str(request.url.replace(path="/sparql", query=None, fragment=None)),
+        *await site.sizes(),
+        chosen.format,
+    )
+    return _described(content, chosen)
+
+
+def _described(content: bytes, chosen: Chosen) -> Response:
+    headers = {"Content-Type": chosen.content_type, "Vary": "Accept", "Cache-Control": "no-cache"}
+    return Response(content, headers=headers)
 
 
 async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:
     table = text = error = None
+    if asked.query is not None:
+        access.note_of(request.scope).query = access.query_hash(asked.query)
+        asked = replace(asked, query=declare(asked.query, site.prefixes))
     default, named = asked.default_graphs, asked.named_graphs
     try:
         if asked.query is not None and formats_of(asked.form) is TABLES:
@@ -448,15 +497,104 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
         request,
         "sparql.html",
         problems.kind_of(error).status if error else 200,
-        query=asked.query if asked.query is not None else EXAMPLE,
+        query=asked.query if asked.query is not None else site.example,
         table=table,
         text=text,
         error=error,
         formats=[offer.name for offer in formats_of(asked.form)],
         addresses={
-            offer.name: _address(request, format=offer.name) for offer in formats_of(asked.form)
+            offer.name: _address(request, format=offer.name, query=asked.query or "")
+            for offer in formats_of(asked.form)
         },
     )
+
+
+def _add_graph_store(app: FastAPI, site: Site) -> None:
+    @_page(app, "/data")
+    async def graph(request: Request) -> Response:
+        _, named = await site.sizes()
+        asked = graph_store.read_request(request, named)
+        if asked is None:
+            offer = GRAPHS[-1]
+            wanted = request.query_params.get("format")
+            chosen = (
+                find_format((offer,), wanted)
+                if wanted
+                else negotiate((offer,), request.headers.get("accept"))
+            )
+            return _file(site.release.dataset, chosen.content_type, {"Vary": "Accept"})
+        if asked.format:
+            chosen = find_format(GRAPHS, asked.format)
+        else:
+            chosen = negotiate(GRAPHS, request.headers.get("accept"))
+        return await site.answers.answer(request, asked, chosen)
+
+
+def _add_helpers(app: FastAPI, site: Site) -> None:
+    @_page(app, "/prefixes")
+    async def prefixes(request: Request) -> Response:
+        offers = (_PLAIN_JSON, *GRAPHS)
+        wanted = request.query_params.get("format")
+        accept = request.headers.get("accept")
+        chosen = find_format(offers, wanted) if wanted else negotiate(offers, accept)
+        if chosen.format is _PLAIN_JSON:
+            return JSONResponse(dict(site.prefixes), headers={"Vary": "Accept"})
+        address = str(request.url.replace(query=None, fragment=None))
+        content = description.prefix_declarations(address, site.prefixes, chosen.format)
+        return _described(content, chosen)
+
+    @_page(app, "/api/fold")
+    async def folded(request: Request) -> Response:
+        pairs = dict(sparql.parameters(request.scope["query_string"]))
+        text = pairs.get("text")
+        if text is None or len(text) > _TEXT:
+            raise problems.ProblemError(
+                400,
+                "request",
+                f"give ?text= of at most {_TEXT} characters"
+                f" / ?text= に {_TEXT} 文字以内で指定してください。",
+            )
+        return JSONResponse({"text": text, "folded": fold(text)})
+
+
+def _add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None:
+    @_page(app, "/health")
+    async def health() -> Response:
+        return JSONResponse({"status": "ok", "release": site.release.name}, headers=_NOW)
+
+    @_page(app, "/ready")
+    async def ready(request: Request) -> Response:
+        try:
+            await read_page(await site.engine.evaluate("ASK {}", format=TABLES[0], timeout=_READY))
+        except QueryError as error:
+            return problems.problem(
+                request,
+                503,
+                "not-ready",
+                "Not ready / 準備中",
+                str(error),
+                headers={"Retry-After": "2"},
+            )
+        return JSONResponse({"status": "ready", "release": site.release.name}, headers=_NOW)
+
+    @_page(app, "/metrics")
+    async def metrics(request: Request) -> Response:
+        if readers == "off" or (readers == "local" and not access.is_local(request.scope)):
+            raise problems.ProblemError(
+                403,
+                "metrics",
+                "metrics are read on the machine itself; DIGIDEN_METRICS changes that"
+                " / 計測値はこの機械の上でのみ読めます（DIGIDEN_METRICS で変えられます）。",
+            )
+        cache = site.answers.cache
+        gauges = {
+            "cache_hits_total": cache.hits,
+            "cache_misses_total": cache.misses,
+            "cache_bytes": cache.bytes,
+            "cache_answers": len(cache),
+        }
+        content_type = "text/plain; version=0.0.4; charset=utf-8"
+        return Response(sums.text(gauges), headers={"Content-Type": content_type, **_NOW})
 
 
 def _add_files(app: FastAPI, site: Site) -> None:

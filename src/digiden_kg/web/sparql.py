@@ -1,47 +1,71 @@
 """The SPARQL 1.1 Protocol for queries.
 
-Only what the protocol says is done here: where the query stands in a request, which format the
-client wants, and what to answer to what is no query. Evaluation is the engine's.
+Only what the protocol says is done here: where the query stands in a request, which format and
+coding the client wants, and what to answer to what is no query. Evaluation is the engine's.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, quote
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
-from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
-from starlette.types import Send
+from pyoxigraph import NamedNode
+from starlette.types import Receive, Scope, Send
 
-from digiden_kg import vocab
-from digiden_kg.engine.pool import Engine
+from digiden_kg.engine.seam import PAGE, Engine, Reply
 from digiden_kg.exceptions import QueryError
-from digiden_kg.results import GRAPHS, TABLES, Answer, Chosen, Format
-from digiden_kg.syntax import query_form, words
-from digiden_kg.web.problems import ProblemError
+from digiden_kg.results import Chosen, RowCount
+from digiden_kg.syntax import normalise, query_form, words
+from digiden_kg.web import coding
+from digiden_kg.web.access import Note, note_of, query_hash
+from digiden_kg.web.cache import Flight, Kept, ResultCache
+from digiden_kg.web.problems import ProblemError, kind_of
 
 MAX_QUERY = 1 << 20
 """Bytes of a request body."""
+GONE = 499
+"""Status in the log of a request whose client did not wait."""
 _FORM = "application/x-www-form-urlencoded"
 _DIRECT = "application/sparql-query"
 _UPDATE = "application/sparql-update"
+_ACCEPT_POST = {"Accept-Post": f"{_FORM}, {_DIRECT}"}
+_VARY = "Accept, Accept-Encoding"
 _FLEETING = frozenset({"NOW", "RAND", "UUID", "STRUUID", "BNODE"})
 """Functions whose answer differs each time."""
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_FILE_NAME = 120
+"""Characters of the name of a download."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class SparqlRequest:
-    """What a request asks: a query, its dataset, and a format by name."""
+    """What a request asks: a query, its dataset, a format by name, and a shorter deadline."""
 
     query: str | None
-    default_graphs: tuple[str, ...]
-    named_graphs: tuple[str, ...]
-    format: str | None
+    default_graphs: tuple[str, ...] = ()
+    named_graphs: tuple[str, ...] = ()
+    format: str | None = None
+    timeout: float | None = None
+    download: str | None = None
 
     @property
     def form(self) -> str | None:
@@ -55,35 +79,55 @@ async def read_request(request: Request) -> SparqlRequest:
     Raises:
         ProblemError: It is an update, or no request of the protocol.
     """
-    pairs = _pairs(request.scope["query_string"])
+    pairs = parameters(request.scope["query_string"])
     if request.method == "POST":
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type == _UPDATE:
-            raise _read_only()
-        if content_type not in (_FORM, _DIRECT):
-            raise ProblemError(
-                415,
-                "media-type",
-                f"send {_FORM} or {_DIRECT} / 本文の形式は {_FORM} か {_DIRECT} です。",
-            )
+        content_type = _content_type(request)
         body = await _body(request)
-        pairs += [("query", _text(body))] if content_type == _DIRECT else _pairs(body)
-    if any(name == "update" for name, _ in pairs):
+        pairs += [("query", _text(body))] if content_type == _DIRECT else parameters(body)
+    names = {name for name, _ in pairs}
+    if "update" in names:
         raise _read_only()
     queries = [value for name, value in pairs if name == "query"]
     if len(queries) > 1:
         raise ProblemError(400, "request", "give one query / query は一つだけ指定してください。")
     if not queries and request.method == "POST":
         raise ProblemError(400, "request", "there is no query / query がありません。")
+    if not queries and names & {"default-graph-uri", "named-graph-uri"}:
+        raise ProblemError(400, "request", "there is a dataset but no query / query がありません。")
     asked = SparqlRequest(
         query=queries[0] if queries else None,
         default_graphs=_iris(pairs, "default-graph-uri"),
         named_graphs=_iris(pairs, "named-graph-uri"),
         format=next((value for name, value in pairs if name == "format" and value), None),
+        timeout=_timeout(pairs),
+        download=next((value or "result" for name, value in pairs if name == "download"), None),
     )
     if asked.form == "UPDATE":
         raise _read_only()
     return asked
+
+
+def _content_type(request: Request) -> str:
+    header = request.headers.get("content-type", "")
+    content_type = header.partition(";")[0].strip().lower()
+    if content_type == _UPDATE:
+        raise _read_only()
+    if content_type not in (_FORM, _DIRECT):
+        raise ProblemError(
+            415,
+            "media-type",
+            f"send {_FORM} or {_DIRECT} / 本文の形式は {_FORM} か {_DIRECT} です。",
+            _ACCEPT_POST,
+        )
+    charset = _CHARSET.search(header)
+    if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise ProblemError(
+            415,
+            "media-type",
+            f"send UTF-8, not {charset[1]} / 文字コードは UTF-8 です。",
+            _ACCEPT_POST,
+        )
+    return content_type
 
 
 def _read_only() -> ProblemError:
@@ -106,7 +150,19 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _pairs(content: bytes) -> list[tuple[str, str]]:
+def parameters(content: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a query string or a form.
+
+    Raises:
+        ProblemError: An escape is broken, or the text is no UTF-8.
+    """
+    if broken := _BROKEN_ESCAPE.search(content):
+        raise ProblemError(
+            400,
+            "encoding",
+            f"byte {broken.start()}: % without two hexadecimal digits; write %25 for a percent sign"
+            f" / {broken.start()}バイト目の % の後に16進数2桁がありません。% は %25 と書きます。",
+        )
     try:
         return parse_qsl(content.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError as error:
@@ -124,129 +180,321 @@ def _no_utf8() -> ProblemError:
     return ProblemError(400, "encoding", "the request is no UTF-8 / UTF-8 ではありません。")
 
 
+def _timeout(pairs: Iterable[tuple[str, str]]) -> float | None:
+    value = next((value for name, value in pairs if name == "timeout" and value), None)
+    if value is None:
+        return None
+    if not _SECONDS.fullmatch(value) or float(value) == 0:
+        raise ProblemError(
+            400,
+            "request",
+            "timeout is a positive number of seconds / timeout は正の秒数で指定してください。",
+        )
+    return float(value)
+
+
 def _iris(pairs: Iterable[tuple[str, str]], key: str) -> tuple[str, ...]:
     iris = tuple(value for name, value in pairs if name == key)
     for iri in iris:
-        try:
-            NamedNode(iri)
-        except ValueError as error:
-            raise ProblemError(
-                400, "request", f"{key} is no absolute IRI: {iri} / {key} が IRI ではありません。"
-            ) from error
+        check_iri(iri, key)
     return iris
+
+
+def check_iri(iri: str, key: str) -> None:
+    """Refuse what is no absolute IRI.
+
+    Raises:
+        ProblemError: It is none.
+    """
+    try:
+        NamedNode(iri)
+    except ValueError as error:
+        raise ProblemError(
+            400, "request", f"{key} is no absolute IRI: {iri} / {key} が IRI ではありません。"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one answer is to be made and sent."""
+
+    asked: SparqlRequest
+    chosen: Chosen
+    coding: str | None
+    tag: str | None
+    """Entity tag of the answer; None where it differs each time."""
+    release: str
+    client: str | None
+    """Who asks."""
+
+
+class Answers:
+    """Answers queries over HTTP: from what the client has, from the cache, or by the engine."""
+
+    def __init__(self, engine: Engine, cache: ResultCache, *, base_iri: str | None = None) -> None:
+        """Answer by an engine; relative IRIs of a query are relative to the base."""
+        self.engine, self.cache, self._base = engine, cache, base_iri
+
+    async def answer(self, request: Request, asked: SparqlRequest, chosen: Chosen) -> Response:
+        """Answer a query in a format; a client that has this answer already is told so.
+
+        Raises:
+            QueryError: It cannot be answered; see the engine.
+        """
+        while True:
+            try:
+                release = self.engine.state().release
+                return await self._answer(request, asked, chosen, release)
+            except _SwitchedError:  # a tag names the release that the answer is from
+                continue
+
+    async def _answer(
+        self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str
+    ) -> Response:
+        assert asked.query is not None
+        note = note_of(request.scope)
+        note.release = release
+        note.query, note.format = query_hash(asked.query), chosen.format.name
+        coded = coding.choose(request.headers.get("accept-encoding"))
+        steady = _FLEETING.isdisjoint(words(asked.query))
+        tag = etag(release, asked, chosen, coded) if steady else None
+        client = request.client.host if request.client else None
+        plan = _Plan(asked, chosen, coded, tag, release, client)
+        headers = {
+            "Vary": _VARY,
+            "Cache-Control": "no-cache" if steady else "no-store",
+            "Digiden-Release": release,
+        }
+        if tag:
+            headers["ETag"] = tag
+            if _holds(request.headers.get("if-none-match"), tag):
+                note.outcome = "unchanged"
+                return Response(status_code=304, headers=headers)
+        if coded:
+            headers["Content-Encoding"] = coded
+        if asked.download:
+            headers["Content-Disposition"] = disposition(asked.download, chosen.format.name)
+        # Given as a header because Starlette would add a charset to types that have none.
+        headers["Content-Type"] = chosen.content_type
+        try:
+            made = await _unless_gone(request, self._make(plan, note))
+        except _ClientGone:
+            note.outcome = "gone"
+            return Response(status_code=GONE)
+        if isinstance(made, Kept):
+            note.outcome, note.rows = "hit", made.rows
+            return Response(made.content, headers={**headers, "Age": str(made.age)})
+        if request.method == "HEAD":
+            await made.aclose()
+            return _Bodiless(headers=headers)
+        if request.scope["http_version"] == "1.0":
+            # Without chunks only the length tells a cut answer from a whole one.
+            return Response(await made.whole(), headers=headers)
+        return _Stream(made, headers=headers, note=note)
+
+    async def _make(self, plan: _Plan, note: Note) -> Kept | _Making:
+        """Return an answer that is kept, or one that is being made."""
+        if plan.tag is None:
+            return await _Making.start(self._pieces(plan, note, None))
+        flights, turn = self.cache.flights, f"{plan.tag} {plan.asked.timeout}"
+        kept = self.cache.get(plan.tag)
+        if kept is None and turn in flights:
+            await flights[turn].wait()
+            kept = self.cache.get(plan.tag)
+        if kept is not None:
+            return kept
+        if turn in flights:  # the first one could not be kept, so nobody waits for the second
+            return await _Making.start(self._pieces(plan, note, None))
+        flights[turn] = flight = Flight()
+
+        def land(error: QueryError | None = None) -> None:
+            if flights.get(turn) is flight:
+                del flights[turn]
+            flight.land(error)
+
+        made = await _Making.start(self._pieces(plan, note, land))
+        flight.began()
+        return made
+
+    async def _pieces(
+        self, plan: _Plan, note: Note, land: Callable[[QueryError | None], None] | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the coded answer of the engine; keep it where it is whole and small enough."""
+        assert plan.asked.query is not None
+        content: bytearray | None = bytearray() if land else None
+        failure = None
+        try:
+            chunks = await self.engine.evaluate(
+                plan.asked.query,
+                format=plan.chosen.format,
+                base_iri=self._base,
+                default_graphs=plan.asked.default_graphs,
+                named_graphs=plan.asked.named_graphs,
+                timeout=plan.asked.timeout,
+                client=plan.client,
+            )
+            if chunks.release != plan.release:
+                await chunks.aclose()
+                raise _SwitchedError
+            counted = _counted(chunks, plan.chosen, note)
+            # A loop that is left does not close what it runs over.
+            async with aclosing(coding.encode(counted, plan.coding)) as coded:
+                async for piece in coded:
+                    if content is not None:
+                        content += piece
+                        if len(content) > self.cache.largest:
+                            content = None
+                            assert land
+                            land(None)
+                    yield piece
+            if content is not None and plan.tag:
+                self.cache.put(plan.tag, Kept(bytes(content), note.rows))
+        except QueryError as error:
+            failure = error
+            raise
+        finally:
+            if land:
+                land(failure)
+
+
+async def _counted(chunks: Reply, chosen: Chosen, note: Note) -> AsyncGenerator[bytes, None]:
+    count = RowCount(chosen.format)
+    try:
+        async for chunk in chunks:
+            count.add(chunk)
+            note.rows = count.rows
+            yield chunk
+    finally:
+        await chunks.aclose()
+
+
+class _Making:
+    """An answer under way, of which the first piece is known; closing it ends its evaluation."""
+
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None]) -> None:
+        self._first, self._rest = first, rest
+
+    @classmethod
+    async def start(cls, pieces: AsyncGenerator[bytes, None]) -> Self:
+        """Wait for the first piece.
+
+        Raises:
+            QueryError: There is none.
+        """
+        return cls(await anext(pieces, b""), pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._first
+        async for piece in self._rest:
+            yield piece
+
+    async def whole(self) -> bytes:
+        """Return everything.
+
+        Raises:
+            QueryError: It broke off, or is too large to be held.
+        """
+        content = bytearray()
+        try:
+            async for piece in self:
+                content += piece
+                if len(content) > PAGE:
+                    raise QueryError(
+                        f"more than {PAGE} bytes need HTTP/1.1 or newer"
+                        f" / {PAGE} バイトを超える結果には HTTP/1.1 以降が必要です。"
+                    )
+        finally:
+            await self.aclose()
+        return bytes(content)
+
+    async def aclose(self) -> None:
+        """End the evaluation, if it has not ended."""
+        await self._rest.aclose()
 
 
 class _Stream(StreamingResponse):
     """An answer in chunks; where it breaks off, it lacks the last one, which clients notice."""
 
+    def __init__(self, made: _Making, *, headers: dict[str, str], note: Note) -> None:
+        super().__init__(made.__aiter__(), headers=headers)
+        self._made, self._note = made, note
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._made.aclose()
+
     async def stream_response(self, send: Send) -> None:
-        with contextlib.suppress(QueryError):
+        try:
             await super().stream_response(send)
+        except QueryError as error:
+            self._note.outcome = f"cut-{kind_of(error).name}"
 
 
-async def answer(
-    engine: Engine,
-    asked: SparqlRequest,
-    chosen: Chosen,
-    *,
-    release: str,
-    if_none_match: str | None,
-    download: str | None = None,
-) -> Response:
-    """Answer a query in a format; a client that has this answer already is told so.
+class _Bodiless(Response):
+    """What HEAD tells of an answer: Starlette would call its length zero."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        super().init_headers(headers)
+        self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+
+
+class _SwitchedError(Exception):
+    """The engine has gone over to another release meanwhile."""
+
+
+class _ClientGone(Exception):
+    """The client has closed the connection before there was an answer."""
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what some work returns; stop it when the client goes away.
 
     Raises:
-        QueryError: It cannot be answered; see the engine.
+        _ClientGone: It did.
     """
-    assert asked.query is not None
-    headers = {"Vary": "Accept", "Cache-Control": "no-cache"}
-    if _FLEETING.isdisjoint(words(asked.query)):
-        headers["ETag"] = tag = etag(release, asked, chosen)
-        if if_none_match and _holds(if_none_match, tag):
-            return Response(status_code=304, headers=headers)
-    chunks = await engine.evaluate(
-        asked.query,
-        format=chosen.format,
-        default_graphs=asked.default_graphs,
-        named_graphs=asked.named_graphs,
-    )
-    if download:
-        headers["Content-Disposition"] = f'attachment; filename="{download}.{chosen.format.name}"'
-    # Given as a header because Starlette would add a charset to types that have none.
-    headers["Content-Type"] = chosen.content_type
-    return _Stream(chunks, headers=headers)
+    task, gone = asyncio.create_task(work), asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise _ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
 
 
-def etag(release: str, asked: SparqlRequest, chosen: Chosen) -> str:
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def etag(release: str, asked: SparqlRequest, chosen: Chosen, coded: str | None = None) -> str:
     """Return the strong entity tag of an answer: a release never changes."""
-    parts = [release, asked.query, asked.default_graphs, asked.named_graphs, chosen.media_type]
+    assert asked.query is not None
+    parts = [
+        release,
+        normalise(asked.query),
+        sorted(set(asked.default_graphs)),
+        sorted(set(asked.named_graphs)),
+        chosen.media_type,
+        coded,
+    ]
     return f'"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"'
 
 
-def _holds(if_none_match: str, tag: str) -> bool:
-    tags = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+def _holds(if_none_match: str | None, tag: str) -> bool:
+    tags = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
     return "*" in tags or tag in tags
 
 
-def service_description(endpoint: str, graphs: Answer, triples: int, chosen: Format) -> bytes:
-    """Return what this endpoint is, in RDF (SPARQL 1.1 Service Description).
-
-    Args:
-        endpoint: Address of the endpoint.
-        graphs: Rows of (name, number of triples) of the named graphs.
-        triples: Number of triples in the default graph.
-        chosen: Format to write.
-    """
-    here = NamedNode(f"{endpoint}#service")
-    dataset = NamedNode(f"{endpoint}#dataset")
-    default = NamedNode(f"{endpoint}#default-graph")
-    statements: list[tuple[NamedNode, str, NamedNode | Literal]] = [
-        (here, "rdf:type", _named("sd:Service")),
-        (here, "sd:endpoint", NamedNode(endpoint)),
-        (here, "sd:supportedLanguage", _named("sd:SPARQL11Query")),
-        (here, "sd:defaultDataset", dataset),
-        (here, "sd:availableGraphs", dataset),
-        (dataset, "rdf:type", _named("sd:Dataset")),
-        (dataset, "rdf:type", _named("sd:GraphCollection")),
-        (dataset, "sd:defaultGraph", default),
-        (default, "rdf:type", _named("sd:Graph")),
-        (default, "void:triples", Literal(triples)),
-    ]
-    statements += [
-        (here, "sd:resultFormat", NamedNode(offer.engine.iri))
-        for offer in (*TABLES, *GRAPHS)
-        if offer.engine
-    ]
-    for name, count in _counted(graphs):
-        node = NamedNode(f"{endpoint}#graph-{quote(name.value.removeprefix(vocab.SOURCES))}")
-        graph = NamedNode(f"{node.value}-content")
-        statements += [
-            (dataset, "sd:namedGraph", node),
-            (node, "rdf:type", _named("sd:NamedGraph")),
-            (node, "sd:name", name),
-            (node, "sd:graph", graph),
-            (graph, "rdf:type", _named("sd:Graph")),
-            (graph, "void:triples", count),
-        ]
-    assert isinstance(chosen.engine, RdfFormat)
-    content = serialize(
-        (Triple(s, _named(p), o) for s, p, o in statements),
-        format=chosen.engine,
-        prefixes=vocab.PREFIXES if chosen.engine == RdfFormat.TURTLE else None,
-    )
-    assert content is not None
-    return content
-
-
-GRAPHS_QUERY = "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g ORDER BY ?g"
-"""Lists the named graphs for :func:`service_description`."""
-
-
-def _counted(graphs: Answer) -> Iterable[tuple[NamedNode, Literal]]:
-    for name, count in graphs.rows:
-        assert isinstance(name, NamedNode) and isinstance(count, Literal)
-        yield name, count
-
-
-def _named(name: str) -> NamedNode:
-    return NamedNode(vocab.expand(name))
+def disposition(name: str, extension: str) -> str:
+    """Return the header that makes a browser save an answer under a name (RFC 6266)."""
+    name = name[:_FILE_NAME].strip(". ") or "result"
+    if not name.endswith(f".{extension}"):
+        name += f".{extension}"
+    plain = re.sub(r"[^\w .()-]", "_", name, flags=re.ASCII)
+    header = f'attachment; filename="{plain}"'
+    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,374 @@
+"""One release: its zygote, and the workers forked from it.
+
+What is here starts processes, notices when one ends, and replaces it. It knows no queries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Self
+
+from digiden_kg.engine.seam import Limits
+from digiden_kg.engine.worker import END, ERROR, HEADER
+from digiden_kg.engine.zygote import EXIT, STATUS
+from digiden_kg.exceptions import ReleaseError
+
+_BUFFER = 256 * 1024
+"""Bytes that are read ahead from a worker, at most twice as many."""
+_NICE = 10
+"""Niceness of workers in the slow lane."""
+_PAUSE = 0.5
+"""Seconds before a zygote that could not start is tried again."""
+_SHORT_PAUSE = 0.05
+"""Seconds before a worker that could not start is tried again."""
+_START = 30.0
+"""Seconds in which a worker must be ready; a zygote that does not fork in time is replaced."""
+_REPORT = 1.0
+"""Seconds in which the zygote must say how a worker ended, and itself end when told to."""
+
+
+class Ended(Exception):
+    """The other process has closed its end."""
+
+
+class _Protocol(asyncio.StreamReaderProtocol):
+    """A stream that tells its owner when the other side has closed."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__(reader)
+        self.ended = asyncio.Event()
+
+    def eof_received(self) -> bool | None:
+        self.ended.set()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
+        super().connection_lost(exc)
+
+
+class Channel:
+    """Frames to and from another process."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: _Protocol
+    ) -> None:
+        self._reader, self._writer, self._protocol = reader, writer, protocol
+        self._header: tuple[bytes, int] | None = None
+
+    @classmethod
+    async def open(cls, end: socket.socket) -> Self:
+        """Take over one end of a socket pair."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_BUFFER, loop=loop)
+        protocol = _Protocol(reader)
+        transport, _ = await loop.create_unix_connection(lambda: protocol, sock=end)
+        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), protocol)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the other side has not closed yet."""
+        return not self._protocol.ended.is_set()
+
+    async def ended(self) -> None:
+        """Wait until the other side closes."""
+        await self._protocol.ended.wait()
+
+    def send(self, kind: bytes, content: bytes) -> None:
+        """Send a frame."""
+        self._writer.write(HEADER.pack(kind, len(content)) + content)
+
+    async def receive(self) -> tuple[bytes, bytes]:
+        """Return the next frame; a call that is cancelled loses nothing.
+
+        Raises:
+            Ended: The other process has closed its end.
+        """
+        try:
+            if self._header is None:
+                kind, length = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+                self._header = kind, length
+            content = await self._reader.readexactly(self._header[1])
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise Ended from error
+        kind, self._header = self._header[0], None
+        return kind, content
+
+    def close(self) -> None:
+        """Close our end."""
+        self._writer.close()
+
+
+class Worker:
+    """A worker process, seen from the front."""
+
+    def __init__(self, generation: Generation, channel: Channel, pid: int) -> None:
+        self.generation, self.channel, self.pid = generation, channel, pid
+        self.status: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        """How it ended; None where nobody can say."""
+        self.quick = True
+        self.closed = False
+        # A descriptor cannot mean another process that was given the same number later.
+        self._handle: int | None = None
+        with contextlib.suppress(AttributeError, OSError):
+            self._handle = os.pidfd_open(pid)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may be given a query."""
+        return not self.closed and self.channel.is_open
+
+    def slow_down(self) -> None:
+        """Let it give way to all others from now on."""
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.pid, _NICE)
+
+    def close(self) -> None:
+        """Kill it and let go of everything that belongs to it."""
+        if self.closed:
+            return
+        self.closed = True
+        with contextlib.suppress(OSError):
+            if self._handle is None:
+                os.kill(self.pid, signal.SIGKILL)
+            else:
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+                os.close(self._handle)
+        self.channel.close()
+
+
+class Generation:
+    """One release, its zygote, and the workers forked from it."""
+
+    def __init__(self, dataset: Path, release: str, size: int, limits: Limits) -> None:
+        self.dataset, self.release, self._size, self._limits = dataset, release, size, limits
+        self.idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self.workers: dict[int, Worker] = {}
+        self.users = 0
+        self.restarts = {"zygote": 0, "worker": 0}
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: Channel | None = None
+        self._socket: socket.socket | None = None
+        self._alive = asyncio.Event()
+        self._unused = asyncio.Event()
+        self._unused.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    async def start(self) -> None:
+        """Start the zygote and the workers.
+
+        Raises:
+            ReleaseError: The dataset cannot be read.
+        """
+        try:
+            await self._start_zygote()
+            for worker in await asyncio.gather(*(self._fork() for _ in range(self._size))):
+                self._offer(worker)
+            self._do(self._supervise())
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, OSError | Ended | TimeoutError):
+                message = f"{self.dataset} cannot be served: {error or 'a process ended'}"
+                raise ReleaseError(message) from error
+            raise
+
+    async def take(self) -> Worker:
+        """Return a worker that is ready, as soon as there is one."""
+        self.users += 1
+        self._unused.clear()
+        try:
+            while not (worker := await self.idle.get()).alive:
+                pass
+        except BaseException:
+            self._leave()
+            raise
+        return worker
+
+    def move(self, worker: Worker) -> None:
+        """Let a worker leave the quick lane; another takes its place."""
+        if worker.quick:
+            worker.quick = False
+            worker.slow_down()
+            self._do(self._refill())
+
+    def give_back(self, worker: Worker, *, usable: bool) -> None:
+        """Take a worker back, or end it."""
+        if usable and worker.quick and worker.alive and not self._closing:
+            self.idle.put_nowait(worker)
+        else:
+            worker.close()
+            if worker.quick:
+                worker.quick = False
+                self._do(self._refill())
+        self._leave()
+
+    def _leave(self) -> None:
+        self.users -= 1
+        if not self.users:
+            self._unused.set()
+
+    async def drain(self) -> None:
+        """End when the last query has."""
+        await self._unused.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """End every process."""
+        self._closing = True
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in self.workers.values():
+            worker.close()
+        await self._end_zygote()
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._closing:
+            work.close()
+            return
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start_zygote(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._socket = ours.dup()
+            self._socket.setblocking(False)
+            self._control = await Channel.open(ours)
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "digiden_kg.engine.zygote", str(theirs.fileno())),
+                *(str(self.dataset), str(self._limits.in_memory), str(self._limits.memory)),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        try:
+            kind, content = await self._control.receive()
+        except Ended as error:
+            status = await self._process.wait()
+            raise ReleaseError(
+                f"{self.dataset} cannot be loaded: the process ended (status {status})"
+            ) from error
+        if kind != END:
+            reason = json.loads(content)["message"]
+            raise ReleaseError(
+                f"{self.dataset} cannot be read: {reason} / {self.dataset} を読み込めません。"
+            )
+        self._alive.set()
+
+    async def _end_zygote(self) -> None:
+        self._alive.clear()
+        if self._control:
+            self._control.close()
+        if self._socket:
+            self._socket.close()
+        if self._process:
+            # It ends by itself, and its workers with it; unless it is stopped, say.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _REPORT)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        # Workers whose zygote is gone end all the same, but nobody will say how.
+        for worker in self.workers.values():
+            if not worker.status.done():
+                worker.status.set_result(None)
+
+    async def _supervise(self) -> None:
+        """Read what the zygote reports; start another when it has ended."""
+        while True:
+            assert self._control
+            with contextlib.suppress(Ended):
+                while True:
+                    kind, content = await self._control.receive()
+                    assert kind == EXIT
+                    pid, status = STATUS.unpack(content)
+                    if (worker := self.workers.get(pid)) and not worker.status.done():
+                        worker.status.set_result(status)
+            self.restarts["zygote"] += 1
+            while not self._alive.is_set() or not self._control.is_open:
+                await self._end_zygote()
+                try:
+                    await self._start_zygote()
+                except (ReleaseError, OSError):
+                    await asyncio.sleep(_PAUSE)
+
+    async def _fork(self) -> Worker:
+        """Return a new worker that is ready.
+
+        Raises:
+            ReleaseError: It cannot open the dataset.
+            Ended: It or the zygote has ended.
+            OSError: There is no zygote, or no room for another process.
+            TimeoutError: The zygote does nothing.
+        """
+        assert self._socket
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(self._socket, [b"F"], [theirs.fileno()])
+            channel = await Channel.open(ours)
+        except BaseException:
+            ours.close()
+            raise
+        try:
+            async with asyncio.timeout(_START):
+                kind, content = await channel.receive()
+            if kind == ERROR:
+                raise ReleaseError(
+                    f"{self.dataset} cannot be read: {json.loads(content)['message']}"
+                )
+        except BaseException:
+            channel.close()
+            raise
+        return Worker(self, channel, int(content))
+
+    async def _refill(self) -> None:
+        """Offer one more worker, however long it takes."""
+        while True:
+            await self._alive.wait()
+            try:
+                worker = await self._fork()
+            except TimeoutError:
+                if self._process:
+                    with contextlib.suppress(ProcessLookupError):
+                        self._process.kill()
+            except (ReleaseError, OSError, Ended):
+                await asyncio.sleep(_SHORT_PAUSE)
+            else:
+                self._offer(worker)
+                return
+
+    def _offer(self, worker: Worker) -> None:
+        self.workers[worker.pid] = worker
+        self._do(self._watch(worker))
+        self.idle.put_nowait(worker)
+
+    async def _watch(self, worker: Worker) -> None:
+        """Wait for the end of a worker; replace one that ended while it had nothing to do."""
+        await worker.channel.ended()
+        if not worker.closed:
+            self.restarts["worker"] += 1
+        idle = [self.idle.get_nowait() for _ in range(self.idle.qsize())]
+        for each in idle:
+            if each is not worker:
+                self.idle.put_nowait(each)
+        if worker in idle:
+            worker.close()
+            worker.quick = False
+            self._do(self._refill())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(worker.status), _REPORT)
+        if not worker.status.done():
+            worker.status.set_result(None)
+        self.workers.pop(worker.pid, None)

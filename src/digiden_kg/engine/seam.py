@@ -1,0 +1,202 @@
+"""The seam between those who ask queries and what evaluates them.
+
+:class:`Engine` is all that the server and its pages know. There are two: the pool of processes on
+a release (:mod:`digiden_kg.engine.pool`) and another SPARQL engine over HTTP
+(:mod:`digiden_kg.engine.remote`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, parse_query_results
+
+from digiden_kg.exceptions import QueryLengthError, QuerySizeError
+from digiden_kg.results import TABLES, Answer, Format, read_answer
+
+PAGE = 16 << 20
+"""Bytes of a result, as JSON, that a page may be made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may use, and how many may wait."""
+
+    deadline: float = 10.0
+    """Seconds of evaluation; also the longest wait for a worker."""
+    memory: int = 1 << 30
+    """Bytes of memory."""
+    max_rows: int = 2_000_000
+    """Rows of a table."""
+    max_bytes: int = 256 << 20
+    """Bytes of a serialised result."""
+    max_query: int = 1 << 20
+    """Bytes of the text of a query."""
+    queue: int = 128
+    """Queries that may wait, in each lane."""
+    quick: float = 0.15
+    """Seconds of evaluation after which a query leaves the quick lane."""
+    in_memory: int = 5_000_000
+    """Statements up to which a dataset is held in memory; a larger one is read from disk."""
+
+    def of_time(self, timeout: float | None) -> float:
+        """Return the seconds that a query may take which asked for fewer."""
+        return min(timeout, self.deadline) if timeout and timeout > 0 else self.deadline
+
+    def check_length(self, query: str) -> None:
+        """Refuse a text that is too long.
+
+        Raises:
+            QueryLengthError: It is.
+        """
+        longest = 4 * len(query)  # UTF-8 takes at most four bytes a character
+        if longest > self.max_query and len(query.encode("utf-8", "replace")) > self.max_query:
+            raise QueryLengthError(self.max_query)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """How an engine is."""
+
+    release: str
+    """What it answers from."""
+    ready: bool
+    """Whether a query that comes now will be evaluated without a start of anything."""
+    workers: Mapping[str, int]
+    """Processes: idle, quick and slow."""
+    waiting: Mapping[str, int]
+    """Queries that wait, by lane."""
+    restarts: Mapping[str, int]
+    """How often something had to be started again that nobody had ended, by what it was."""
+
+
+class Source(Protocol):
+    """Where the rest of an answer comes from."""
+
+    async def next(self) -> bytes | None:
+        """Return the next chunk, None at the end; see :class:`Engine` for what it raises."""
+        ...
+
+    async def aclose(self) -> None:
+        """End the evaluation, if it has not ended."""
+        ...
+
+
+class Reply(AsyncIterator[bytes]):
+    """The chunks of an answer, and the release that gave it.
+
+    Iterating raises where the answer breaks off; whoever passes chunks on must then make sure that
+    the answer does not look whole. Closing a reply ends its evaluation.
+    """
+
+    def __init__(self, release: str, held: Iterable[bytes], source: Source | None) -> None:
+        self.release = release
+        self._held = deque(held)
+        self._source = source
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._held:
+            return self._held.popleft()
+        if self._source is not None:
+            try:
+                chunk = await self._source.next()
+            except BaseException:
+                await self.aclose()
+                raise
+            if chunk is not None:
+                return chunk
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """End the evaluation, if it has not ended."""
+        self._held.clear()
+        if self._source is not None:
+            source, self._source = self._source, None
+            await source.aclose()
+
+
+class Engine(Protocol):
+    """What answers queries."""
+
+    async def evaluate(
+        self,
+        query: str,
+        *,
+        format: Format,
+        base_iri: str | None = None,
+        default_graphs: Sequence[str] = (),
+        named_graphs: Sequence[str] = (),
+        timeout: float | None = None,
+        client: str | None = None,
+    ) -> Reply:
+        """Return an answer as soon as it is known that there is one.
+
+        Args:
+            query: Text of the query.
+            format: How the answer is written.
+            base_iri: What relative IRIs are relative to.
+            default_graphs: Graphs that together are the default graph, instead of the query's.
+            named_graphs: Graphs that the query may name, instead of its own.
+            timeout: Seconds that it may take, if fewer than the limit.
+            client: Who asks; clients take turns where queries have to wait.
+
+        Raises:
+            QuerySyntaxError: The text is no query.
+            QueryForbidden: It asks for federation or is an update.
+            QueryLimitError: It broke a limit; the subclass says which.
+            QueryBusy: No worker was free in time.
+            QueryInterrupted: Whatever evaluated it ended.
+            QueryError: It cannot be evaluated.
+        """
+        ...
+
+    def state(self) -> EngineState:
+        """Say how the engine is, at once."""
+        ...
+
+
+async def select(
+    engine: Engine,
+    query: str,
+    *,
+    default_graphs: Sequence[str] = (),
+    named_graphs: Sequence[str] = (),
+    client: str | None = None,
+) -> Answer:
+    """Return the table of a SELECT or ASK query, for a page.
+
+    Raises:
+        QueryError: It cannot be answered, see :class:`Engine`; or it is too large for a page.
+    """
+    reply = await engine.evaluate(
+        query,
+        format=TABLES[0],
+        default_graphs=default_graphs,
+        named_graphs=named_graphs,
+        client=client,
+    )
+    results = parse_query_results(await read_page(reply), format=QueryResultsFormat.JSON)
+    if isinstance(results, QuerySolutions):
+        return read_answer(results)
+    return Answer(("ask",), ((Literal(bool(results)),),))
+
+
+async def read_page(reply: Reply) -> bytes:
+    """Return a whole answer, for a page.
+
+    Raises:
+        QueryError: It broke off, or is too large for a page.
+    """
+    content = bytearray()
+    async for chunk in reply:
+        content += chunk
+        if len(content) > PAGE:
+            await reply.aclose()
+            raise QuerySizeError("bytes", PAGE)
+    return bytes(content)

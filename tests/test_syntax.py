@@ -1,0 +1,55 @@
+"""What is said of the text of a query before anything parses it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digiden_kg.syntax import declare, normalise, tokens
+
+PREFIXES = {"dg": "http://e/dg#", "rdfs": "http://e/rdfs#"}
+pieces = st.one_of(
+    st.sampled_from([" ", "\n", "#c\n", "#", '"a  b"', "'''x\n\ny'''", '"', "'", "\\", "\\u0022"]),
+    st.sampled_from(
+        ["SELECT", "?a", "<http://e/#b>", "{", "}", "<", ">", "dg:a", "1.5", "-", "日本", ".", ";"]
+    ),
+)
+
+
+@given(st.lists(pieces, max_size=12).map("".join))
+def test_a_normal_form_has_the_same_tokens(text: str) -> None:
+    normal = normalise(text)
+    assert [(t.kind, t.text) for t in tokens(normal)] == [(t.kind, t.text) for t in tokens(text)]
+    assert normalise(normal) == normal
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        (" ASK  {\n}# end", "ASK { }"),
+        ("ASK{}", "ASK{}"),
+        ('ASK { FILTER("a  # b" = 1) }', 'ASK { FILTER("a  # b" = 1) }'),
+        ('ASK  { "no end }', 'ASK  { "no end }'),
+        ("ASK  \\u007B }", "ASK  \\u007B }"),
+        ("ASK { ?a - 1 }", "ASK { ?a - 1 }"),
+        ("ASK { ?a -1 }", "ASK { ?a -1 }"),
+    ],
+)
+def test_white_space_and_comments_are_one_space(text: str, normal: str) -> None:
+    assert normalise(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("ASK { ?s dg:a rdfs:b }", ["dg", "rdfs"]),
+        ("PREFIX dg: <http://other/> ASK { ?s dg:a ?o }", []),
+        ("prefix dg: <http://other/> ASK { ?s rdfs:a dg:o }", ["rdfs"]),
+        ('ASK { ?s ?p "dg:a" } # rdfs:b', []),
+        ("ASK { ?s unknown:a <dg:b> }", []),
+    ],
+)
+def test_only_missing_prefixes_are_declared(text: str, declared: list[str]) -> None:
+    lines = [f"PREFIX {name}: <{PREFIXES[name]}>\n" for name in declared]
+    assert declare(text, PREFIXES) == "".join(lines) + text
