@@ -233,7 +233,9 @@ def test_a_syntax_error_has_its_place() -> None:
         "FILTER(1<2)SERVICE#>\nSILENT <{address}> {{ ?s ?p ?o }}",
     ],
 )
-def test_no_query_reaches_the_network(service: str) -> None:
+@pytest.mark.parametrize("in_memory", [10, 10_000], ids=["disk", "memory"])
+def test_no_query_reaches_the_network(service: str, in_memory: int, tmp_path: Path) -> None:
+    dataset = Path(shutil.copy(DATASET, tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.5)
         address = f"http://127.0.0.1:{server.getsockname()[1]}/"
@@ -245,7 +247,11 @@ def test_no_query_reaches_the_network(service: str) -> None:
             )
             assert isinstance(results[0], QueryError) or b"127.0.0.1" not in results[0]
 
-        run(test)
+        async def main() -> None:
+            async with Pool(dataset, limits=Limits(in_memory=in_memory)) as pool:
+                await test(pool)
+
+        asyncio.run(main())
         with pytest.raises(TimeoutError):
             server.accept()
 

@@ -45,7 +45,7 @@ from digiden_kg.results import Format
 _HELD = 256 * 1024
 """Bytes of an answer that are held back in the quick lane."""
 _MOMENT = 0.02
-"""Seconds in which the front has certainly noticed which workers have ended."""
+"""Seconds until a query is tried again whose worker was ended."""
 
 
 class _Run:
@@ -246,13 +246,15 @@ class Pool:
             "max_rows": self.limits.max_rows,
             "max_bytes": self.limits.max_bytes,
         }
-        try:
-            return await self._begin(request, client)
-        except QueryInterrupted:
-            # Somebody else ended the worker, and nothing was sent: the query is not to blame. What
-            # else ended with it is known in a moment.
-            await asyncio.sleep(_MOMENT)
-            return await self._begin(request, client)
+        for _ in range(self._size + 1):
+            try:
+                return await self._begin(request, client)
+            except QueryInterrupted:
+                # Somebody else ended the worker, and nothing was sent: the query is not to blame.
+                # Others may have ended with it, which is not known before they let go of all
+                # their memory, so there are as many tries as workers, and one.
+                await asyncio.sleep(_MOMENT)
+        return await self._begin(request, client)
 
     async def _begin(self, request: dict[str, Any], client: str | None) -> Reply:
         run = await self._enter(self._quick, request, client)

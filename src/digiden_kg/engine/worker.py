@@ -2,7 +2,8 @@
 
 pyoxigraph can neither stop a query nor refuse federation, so the process is what bounds both: the
 kernel ends it when its time or memory is used up, and once it has the dataset it may open no file
-and no socket any more, so that ``SERVICE`` reaches nothing. A worker is forked from the zygote.
+and no socket any more, so that ``SERVICE`` reaches nothing. (RocksDB opens files as it needs them,
+so on disk a system call filter forbids sockets alone.) A worker is forked from the zygote.
 
 Frames go over a socket pair: one byte for the kind, four for the length, then the content. A
 worker begins with one ``Z`` (end) frame when it is ready. A request is a JSON object; the answer
@@ -13,6 +14,8 @@ with content asks to be replaced.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import io
 import json
 import os
@@ -20,6 +23,7 @@ import resource
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -171,8 +175,12 @@ def answer(store: Store, channel: socket.socket, request: dict[str, Any]) -> boo
     return False
 
 
-def close_doors(memory: int) -> None:
-    """Bound memory, forbid new files and sockets, and leave no core dump behind."""
+def close_doors(memory: int, *, needs_files: bool) -> None:
+    """Bound memory, forbid new files and sockets, and leave no core dump behind.
+
+    Raises:
+        OSError: A store needs files and this system cannot forbid sockets alone.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):  # where memory runs short, a worker goes before the server
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
@@ -180,14 +188,51 @@ def close_doors(memory: int) -> None:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
         limit = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    if needs_files:
+        forbid_sockets()
+    else:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
-def serve(channel: socket.socket, store: Store, memory: int) -> None:
-    """Say that the worker is ready, then answer until the other side closes."""
+def forbid_sockets() -> None:
+    """Let every further call of socket(2) fail, by a seccomp filter.
+
+    Raises:
+        OSError: This system has no such filter.
+    """
+    numbers = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
+    machine = os.uname().machine
+    if sys.platform != "linux" or machine not in numbers:
+        raise OSError(f"no socket filter for {sys.platform} on {machine}; load it into memory")
+    architecture, number = numbers[machine]
+    load, equal, give = 0x20, 0x15, 0x06
+    refuse, allow = 0x00050000 | errno.EACCES, 0x7FFF0000
+    steps = (
+        (load, 0, 0, 4),  # the architecture that the call is made for
+        (equal, 0, 2, architecture),
+        (load, 0, 0, 0),  # the number of the call
+        (equal, 0, 1, number),
+        (give, 0, 0, refuse),
+        (give, 0, 0, allow),
+    )
+    program = b"".join(struct.pack("=HBBI", *step) for step in steps)
+    code = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HP", len(steps), ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    no_new_privileges, filter_calls, by_filter = 38, 22, 2
+    if libc.prctl(no_new_privileges, 1, 0, 0, 0) or libc.prctl(filter_calls, by_filter, header):
+        raise OSError(ctypes.get_errno(), "sockets cannot be forbidden; load it into memory")
+
+
+def serve(channel: socket.socket, store: Store, memory: int, *, needs_files: bool) -> None:
+    """Say that the worker is ready, then answer until the other side closes.
+
+    Raises:
+        OSError: The worker cannot be closed off.
+    """
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is what is needed
         os.dup2(nowhere.fileno(), 2)  # the allocator's last words are no log of the server
-    close_doors(memory)
+    close_doors(memory, needs_files=needs_files)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     send(channel, END, str(os.getpid()).encode())

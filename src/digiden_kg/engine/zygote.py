@@ -25,6 +25,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pyoxigraph import RdfFormat, Store
@@ -88,7 +89,7 @@ def load(store: Store, dataset: Path) -> None:
             raise SyntaxError(f"{path}: {error}") from error
 
 
-def on_disk(dataset: Path) -> Path:
+def disk_copy(dataset: Path) -> Path:
     """Return the RocksDB folder of a dataset; made once, complete or not there at all."""
     if (dataset / "CURRENT").is_file():
         return dataset
@@ -124,22 +125,22 @@ def on_disk(dataset: Path) -> Path:
     return target
 
 
-def opener(dataset: Path, in_memory: int) -> Callable[[], Store]:
-    """Return what gives a worker its store.
+def opener(dataset: Path, in_memory: int) -> tuple[Callable[[], Store], bool]:
+    """Return what gives a worker its store, and whether it is on disk.
 
     Raises:
         OSError: The dataset cannot be read.
         SyntaxError: It is no RDF.
     """
     if (dataset / "CURRENT").is_file() or size(dataset, in_memory) > in_memory:
-        folder = str(on_disk(dataset))
-        return lambda: Store.read_only(folder)
+        folder = str(disk_copy(dataset))
+        return lambda: Store.read_only(folder), True
     store = Store()
     load(store, dataset)
-    return lambda: store
+    return lambda: store, False
 
 
-def run(control: socket.socket, open_store: Callable[[], Store], memory: int) -> None:
+def run(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
     """Fork workers on request, and report those that end, until the control socket closes."""
     wake, waker = socket.socketpair()
     wake.setblocking(False)
@@ -166,7 +167,7 @@ def run(control: socket.socket, open_store: Callable[[], Store], memory: int) ->
                         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                         for each in (control, wake, waker):
                             each.close()
-                        _work(channel, open_store, memory)
+                        work(channel)
                     children.add(child)
     finally:
         for child in children:
@@ -175,16 +176,16 @@ def run(control: socket.socket, open_store: Callable[[], Store], memory: int) ->
             os.waitpid(child, 0)
 
 
-def _work(channel: socket.socket, open_store: Callable[[], Store], memory: int) -> None:
+def _work(
+    channel: socket.socket, open_store: Callable[[], Store], memory: int, *, on_disk: bool
+) -> None:
     """Be a worker; never returns."""
     try:
         with contextlib.suppress(ConnectionError):
             try:
-                store = open_store()
+                serve(channel, open_store(), memory, needs_files=on_disk)
             except OSError as error:
                 send_error(channel, "load", str(error))
-            else:
-                serve(channel, store, memory)
     finally:
         os._exit(0)
 
@@ -204,14 +205,15 @@ def main() -> None:
     descriptor, dataset, in_memory, memory = sys.argv[1:]
     with socket.socket(fileno=int(descriptor)) as control, contextlib.suppress(ConnectionError):
         try:
-            open_store = opener(Path(dataset), int(in_memory))
+            open_store, on_disk = opener(Path(dataset), int(in_memory))
         except (OSError, SyntaxError) as error:
             send_error(control, "load", str(error))
             return
         gc.collect()
         gc.freeze()  # a collection in a worker would otherwise write to every shared page
         send(control, END)
-        run(control, open_store, int(memory))
+        work = partial(_work, open_store=open_store, memory=int(memory), on_disk=on_disk)
+        run(control, work)
 
 
 if __name__ == "__main__":
