@@ -37,7 +37,7 @@ ACCEPTS = ["*/*", "text/html", "text/csv;q=0.5, */*;q=0.1", "text/turtle", "imag
 
 printable = st.text(string.printable, max_size=20)
 anything = st.text(max_size=20)
-header = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40)
+header = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40).map(str.strip)
 parameter = st.one_of(
     st.tuples(st.just("query"), st.one_of(st.sampled_from(QUERIES), anything)),
     st.tuples(
