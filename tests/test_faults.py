@@ -30,7 +30,15 @@ RUNAWAY = f"SELECT (COUNT(*) AS ?n) {ENDLESS[9:]}"
 
 def run(test: Callable[[Pool], Awaitable[None]], *, workers: int = 2, **limits: float) -> None:
     async def main() -> None:
-        bounds = Limits(**{"deadline": 10, "memory": 256 << 20, **limits})
+        bounds = Limits(
+            **{
+                "deadline": 10,
+                "memory": 256 << 20,
+                "max_bytes": 1 << 40,
+                "max_rows": 1 << 40,
+                **limits,
+            }
+        )
         async with Pool(DATASET, workers=workers, limits=bounds) as pool:
             await test(pool)
         await asyncio.sleep(0)
