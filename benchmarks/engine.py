@@ -28,7 +28,7 @@ from digiden_kg.results import TABLES
 from digiden_kg.settings import load_settings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from conftest import tree, tree_memory
+from conftest import tree, tree_memory, zygotes
 from test_faults import HOSTILE
 
 JSON, CSV = TABLES[0], TABLES[2]
@@ -101,13 +101,13 @@ async def replace(pool: Pool) -> None:
     """Print the time from a kill -9 of every worker to an answer, and to a full pool."""
     answered, full = [], []
     for _ in range(30):
-        workers = tree(tree()[0])
+        workers = tree(zygotes()[0])
         start = time.perf_counter()
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
         await ask(pool)
         answered.append(time.perf_counter() - start)
-        while pool.state().workers["idle"] < 2 or set(workers) & set(tree(tree()[0])):
+        while pool.state().workers["idle"] < 2 or set(workers) & set(tree(zygotes()[0])):
             await asyncio.sleep(0.001)
         full.append(time.perf_counter() - start)
     say("all workers killed, to the next answer, p50", part(answered, 0.5), "ms")

@@ -27,10 +27,10 @@ DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]
 
 
-def tree(pid: int | None = None) -> list[int]:
-    """Processes under one, ours unless said."""
+def tree(pid: int) -> list[int]:
+    """Processes under one."""
     found: list[int] = []
-    queue = [pid or os.getpid()]
+    queue = [pid]
     while queue:
         for task in Path(f"/proc/{queue.pop()}/task").glob("*/children"):
             try:
@@ -42,10 +42,22 @@ def tree(pid: int | None = None) -> list[int]:
     return found
 
 
+def zygotes() -> list[int]:
+    """Zygotes that this process started, not those of a server that it started."""
+    children = Path("/proc/self/task").glob("*/children")
+    ours = [int(pid) for each in children for pid in each.read_text(encoding="ascii").split()]
+    found = []
+    for pid in ours:
+        with contextlib.suppress(OSError):
+            if b"engine.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
 def tree_memory() -> int:
-    """Bytes that the processes under ours use, what they share counted once."""
+    """Bytes that our zygotes and their workers use, what they share counted once."""
     total = 0
-    for pid in tree():
+    for pid in (each for zygote in zygotes() for each in (zygote, *tree(zygote))):
         try:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         except OSError:

@@ -52,7 +52,10 @@ def run(
     **limits: float,
 ) -> None:
     async def main() -> None:
-        bounds = Limits(deadline=deadline, **{"memory": 128 << 20, **limits})
+        bounds = Limits(
+            deadline=deadline,
+            **{"memory": 128 << 20, "max_bytes": 1 << 40, "max_rows": 1 << 40, **limits},
+        )
         async with Pool(DATASET, workers=workers, limits=bounds) as pool:
             await test(pool)
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from conftest import tree, tree_memory
+from conftest import tree, tree_memory, zygotes
 
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Limits
@@ -30,13 +30,21 @@ RUNAWAY = f"SELECT (COUNT(*) AS ?n) {ENDLESS[9:]}"
 
 def run(test: Callable[[Pool], Awaitable[None]], *, workers: int = 2, **limits: float) -> None:
     async def main() -> None:
-        bounds = Limits(**{"deadline": 10, "memory": 256 << 20, **limits})
+        bounds = Limits(
+            **{
+                "deadline": 10,
+                "memory": 256 << 20,
+                "max_bytes": 1 << 40,
+                "max_rows": 1 << 40,
+                **limits,
+            }
+        )
         async with Pool(DATASET, workers=workers, limits=bounds) as pool:
             await test(pool)
         await asyncio.sleep(0)
 
     asyncio.run(main())
-    assert tree() == []
+    assert zygotes() == []
 
 
 async def ask(pool: Pool, query: str = "ASK {}", client: str | None = None) -> bytes:
@@ -46,7 +54,7 @@ async def ask(pool: Pool, query: str = "ASK {}", client: str | None = None) -> b
 
 def processes() -> tuple[int, list[int]]:
     """The zygote, and its workers."""
-    (zygote,) = tree()[:1]
+    (zygote,) = zygotes()
     return zygote, tree(zygote)
 
 
@@ -180,7 +188,7 @@ def test_a_release_that_cannot_be_read_is_a_clear_error(fault: str, tmp_path: Pa
 
     with pytest.raises(ReleaseError, match=rf"{NAME} cannot be read: .*{NAME}"):
         asyncio.run(main())
-    assert tree() == []
+    assert zygotes() == []
 
 
 def test_a_full_disk_is_a_clear_error(tmp_path: Path) -> None:
