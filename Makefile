@@ -15,7 +15,7 @@ check: $(VENV)/.installed
 	$(BIN)/digiden-kg check
 
 test: $(VENV)/.installed-test lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check src tests data benchmarks
