@@ -21,17 +21,20 @@ from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem, QuerySyntaxError
 
 # Linear in the length of any text: nothing backtracks over more than a prefix, and a long string
-# that does not end is one to the end of the text.
+# that does not end is one to the end of the text. Loops are unrolled, because Python before 3.11.5
+# loses its way in a possessive group with alternatives.
 _TOKENS = r"""
     (?P<space>\s++|\#[^\n\r]*+)
-  | (?P<iri><(?:[^<>"{}|^`\\\x00-\x20]++|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*+>)
-  | (?P<string>\"\"\"(?:[^"\\]++|\\.|\"(?!\"\"))*+(?:\"\"\"|\Z)
-              | '''(?:[^'\\]++|\\.|'(?!''))*+(?:'''|\Z)
-              | "(?:[^"\\\n\r]++|\\.)*+" | '(?:[^'\\\n\r]++|\\.)*+')
+  | (?P<iri><[^<>"{}|^`\\\x00-\x20]*+
+             (?:\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})[^<>"{}|^`\\\x00-\x20]*+)*>)
+  | (?P<string>\"\"\"[^"\\]*+(?:(?:\\.|\"(?!\"\"))[^"\\]*+)*(?:\"\"\"|\Z)
+              | '''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*(?:'''|\Z)
+              | "[^"\\\n\r]*+(?:\\.[^"\\\n\r]*+)*"
+              | '[^'\\\n\r]*+(?:\\.[^'\\\n\r]*+)*')
   | (?P<variable>[?$]\w++)
   | (?P<tag>@[A-Za-z]++(?:-[A-Za-z0-9]++)*+)
   | (?P<name>(?:\w[\w.-]{0,99}+(?<!\.))?:
-             (?:[\w:.-]|%[0-9A-Fa-f]{2}|\\[-_~.!$&'()*+,;=/?\#@%])*+)
+             [\w:.-]*+(?:(?:%[0-9A-Fa-f]{2}|\\[-_~.!$&'()*+,;=/?\#@%])[\w:.-]*+)*)
   | (?P<number>[0-9.]++(?:[eE][+-]?[0-9]++)?)
   | (?P<word>[A-Za-z_]\w*+)
 """

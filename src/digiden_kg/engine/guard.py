@@ -21,16 +21,17 @@ DEPTH = 200
 SHORT = 64 * 1024
 """Characters up to which a text is looked at where it arrives; longer ones are a worker's task."""
 
-# A string that does not end is one to the end of the text: no parser gets past it.
+# A string that does not end is one to the end of the text: no parser gets past it. Loops are
+# unrolled: Python before 3.11.5 loses its way in a possessive group with alternatives.
 _QUOTED = re.compile(
     r"""
     \\.
   | \#[^\n\r]*+
-  | <(?:[^<>"{}|^`\\\x00-\x20]++|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*+>
-  | \"\"\"(?:[^"\\]++|\\.|\"(?!\"\"))*+(?:\"\"\"|\Z)
-  | '''(?:[^'\\]++|\\.|'(?!''))*+(?:'''|\Z)
-  | "(?:[^"\\\n\r]++|\\.)*+"
-  | '(?:[^'\\\n\r]++|\\.)*+'
+  | <[^<>"{}|^`\x00-\x20]*+>
+  | \"\"\"[^"\\]*+(?:(?:\\.|\"(?!\"\"))[^"\\]*+)*(?:\"\"\"|\\?\Z)
+  | '''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*(?:'''|\\?\Z)
+  | "[^"\\\n\r]*+(?:\\.[^"\\\n\r]*+)*+"
+  | '[^'\\\n\r]*+(?:\\.[^'\\\n\r]*+)*+'
     """,
     re.VERBOSE | re.DOTALL,
 )
