@@ -142,16 +142,11 @@ def check(
     ] = None,
 ) -> None:
     """Check the tables and say what is wrong; makes no release. / 検査して問題を示す。"""
-    from digiden_kg.build import assemble  # noqa: PLC0415
+    from digiden_kg.build import check as check_tables  # noqa: PLC0415
     from digiden_kg.report import write_report  # noqa: PLC0415
-    from digiden_kg.validate import check_store  # noqa: PLC0415
 
-    settings = load_settings()
     with _progress() as progress:
-        progress("reading and mapping the tables")
-        store = assemble(settings)
-        progress(f"checking {len(store):,} statements")
-        report = check_store(store, settings)
+        store, report = check_tables(load_settings(), progress=progress)
         if report_dir:
             report_dir.mkdir(parents=True, exist_ok=True)
             write_report(report, store, report_dir)
