@@ -20,7 +20,7 @@ from digiden_kg.questions import (
     load_questions,
     read_terms,
 )
-from digiden_kg.web.app import TAGS
+from digiden_kg.web.start import TAGS
 
 PROJECT = Path(__file__).parents[1]
 

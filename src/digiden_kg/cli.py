@@ -356,7 +356,8 @@ def _serve(served: Release, settings: Settings, listener: socket.socket) -> None
     """
     import uvicorn  # noqa: PLC0415
 
-    from digiden_kg.web.app import ANY_EXAMPLE, EXAMPLE, create_app  # noqa: PLC0415
+    from digiden_kg.web.app import create_app  # noqa: PLC0415
+    from digiden_kg.web.site import ANY_EXAMPLE, EXAMPLE  # noqa: PLC0415
 
     if served.is_draft:
         count, files = served.counts["triples"], len(served.manifest["files"])

@@ -1,0 +1,84 @@
+"""How the server is, and the files of its release."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from digiden_kg.engine.seam import read_page
+from digiden_kg.exceptions import QueryError
+from digiden_kg.release import DATASET, MANIFEST
+from digiden_kg.results import TABLES
+from digiden_kg.web import access, problems
+from digiden_kg.web.site import POLICY, Site, file_response, page_route
+
+FILES = {
+    DATASET: "application/n-quads",
+    MANIFEST: "application/json",
+    "report.ttl": "text/turtle; charset=utf-8",
+    "report.csv": "text/csv; charset=utf-8",
+    "reconciliation.csv": "text/csv; charset=utf-8",
+}
+"""Files of a release that are served as they are."""
+_REPORT_POLICY = POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
+_READY = 2.0
+"""Seconds in which an engine that is ready answers."""
+_NOW = {"Cache-Control": "no-store"}
+
+
+def add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None:
+    """Add health, readiness and metrics."""
+
+    @page_route(app, "/health")
+    async def health() -> Response:
+        return JSONResponse({"status": "ok", "release": site.release.name}, headers=_NOW)
+
+    @page_route(app, "/ready")
+    async def ready(request: Request) -> Response:
+        try:
+            await read_page(await site.engine.evaluate("ASK {}", format=TABLES[0], timeout=_READY))
+        except QueryError as error:
+            return problems.problem(
+                request,
+                503,
+                "not-ready",
+                "Not ready / 準備中",
+                str(error),
+                headers={"Retry-After": "2"},
+            )
+        return JSONResponse({"status": "ready", "release": site.release.name}, headers=_NOW)
+
+    @page_route(app, "/metrics")
+    async def metrics(request: Request) -> Response:
+        if readers == "off" or (readers == "local" and not access.is_local(request.scope)):
+            raise problems.ProblemError(
+                403,
+                "metrics",
+                "metrics are read on the machine itself; DIGIDEN_METRICS changes that"
+                " / 計測値はこの機械の上でのみ読めます（DIGIDEN_METRICS で変えられます）。",
+            )
+        cache = site.answers.cache
+        gauges = {
+            "cache_hits_total": cache.hits,
+            "cache_misses_total": cache.misses,
+            "cache_bytes": cache.bytes,
+            "cache_answers": len(cache),
+        }
+        content_type = "text/plain; version=0.0.4; charset=utf-8"
+        return Response(sums.text(gauges), headers={"Content-Type": content_type, **_NOW})
+
+
+def add_files(app: FastAPI, site: Site) -> None:
+    """Add the report and the files of the release."""
+
+    @page_route(app, "/report")
+    async def report() -> Response:
+        headers = {"Content-Security-Policy": _REPORT_POLICY}
+        return file_response(site.release.path / "report.html", "text/html; charset=utf-8", headers)
+
+    @page_route(app, "/files/{name}")
+    async def file(name: str) -> Response:
+        if name not in FILES:
+            raise problems.ProblemError(404, "http", f"no file {name} / {name} はありません。")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return file_response(site.release.path / name, FILES[name], headers)
