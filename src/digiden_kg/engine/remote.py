@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -28,6 +29,7 @@ from digiden_kg.exceptions import (
     QuerySizeError,
     QuerySyntaxError,
     QueryTimeout,
+    ReleaseError,
 )
 from digiden_kg.results import Format
 
@@ -199,6 +201,17 @@ class Remote:
             workers={"idle": self._lane.places - self._lane.taken, "quick": self._lane.taken},
             waiting={"quick": self._lane.waiting},
             restarts={},
+        )
+
+    async def switch(self, dataset: Path, release: str | None = None) -> None:
+        """Refuse: what another engine answers from is not ours to change.
+
+        Raises:
+            ReleaseError: Always.
+        """
+        raise ReleaseError(
+            f"{dataset}: another engine's data is changed there, not here"
+            " / 外部エンジンのデータはここでは切り替えられません。"
         )
 
     async def evaluate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 
-from digiden_kg.engine.seam import select
 from digiden_kg.exceptions import QueryError
 from digiden_kg.questions import Question
 from digiden_kg.results import HTML, TABLES, find_format, negotiate
@@ -18,7 +17,7 @@ _FEW = 60
 def add_questions(app: FastAPI, site: Site) -> None:
     """Add the pages of the saved questions."""
 
-    @page_route(app, "/questions/{slug}")
+    @page_route(app, "/questions/{slug}", site)
     async def question(request: Request, slug: str) -> Response:
         found = site.questions.get(slug)
         if found is None:
@@ -51,7 +50,7 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
     text, table, error = question.text, None, None
     try:
         text = bind()
-        found = await select(site.engine, text)
+        found = await site.ask(text)
         table = table_of(found, language_of(request), await site.headings())
     except QueryError as caught:
         error = caught

@@ -33,7 +33,7 @@ from digiden_kg.exceptions import QueryError
 from digiden_kg.results import Chosen, RowCount
 from digiden_kg.syntax import normalise, query_form, words
 from digiden_kg.web import coding
-from digiden_kg.web.access import Note, note_of, query_hash
+from digiden_kg.web.access import CLIENT, Note, note_of, query_hash
 from digiden_kg.web.cache import Flight, Kept, ResultCache
 from digiden_kg.web.problems import ProblemError, kind_of
 
@@ -258,8 +258,7 @@ class Answers:
         coded = coding.choose(request.headers.get("accept-encoding"))
         steady = _FLEETING.isdisjoint(words(asked.query))
         tag = etag(release, asked, chosen, coded) if steady else None
-        client = request.client.host if request.client else None
-        plan = _Plan(asked, chosen, coded, tag, release, client)
+        plan = _Plan(asked, chosen, coded, tag, release, CLIENT.get())
         headers = {
             "Vary": _VARY,
             "Cache-Control": "no-cache" if steady else "no-store",
@@ -276,8 +275,13 @@ class Answers:
             headers["Content-Disposition"] = disposition(asked.download, chosen.format.name)
         # Given as a header because Starlette would add a charset to types that have none.
         headers["Content-Type"] = chosen.content_type
+        # What is kept needs no watch over the client.
+        made: Kept | _Making
         try:
-            made = await _unless_gone(request, self._make(plan, note))
+            if tag and (kept := self.cache.get(tag)):
+                made = kept
+            else:
+                made = await _unless_gone(request, self._make(plan, note))
         except _ClientGone:
             note.outcome = "gone"
             return Response(status_code=GONE)
