@@ -128,6 +128,7 @@ def create_app(
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     sums = access.Sums()
+    app.add_middleware(sparql.AtHand, answers=answers)
     app.add_middleware(_Headers, site=site)
     app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
     problems.install(app)
