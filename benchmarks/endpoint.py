@@ -1,8 +1,8 @@
-"""Measure the endpoint over HTTP, beside rdflib-endpoint on the same data in the same run.
+"""Measure the endpoint over HTTP, beside rdflib-endpoint and the Oxigraph server in the same run.
 
     python benchmarks/endpoint.py [RELEASE FOLDER] [--seconds 5]
 
-It needs ``wrk`` on the path (Debian's package). rdflib-endpoint is installed into a temporary
+It needs ``wrk`` on the path (Debian's package). The peers are installed into a temporary
 environment; without a package index the comparison is left out, and said to be.
 """
 
@@ -32,6 +32,7 @@ from digiden_kg.settings import load_settings
 
 CONNECTIONS = 64
 ROWS = 1_000_000
+PEERS = ("rdflib-endpoint[web]", "uvicorn", "oxigraph")
 LOOK_UP = f"SELECT ?p ?o {{ <{vocab.thing('body', '142069')}> ?p ?o }} LIMIT "
 AGGREGATE = "SELECT ?p (COUNT(*) AS ?n) (COUNT(DISTINCT ?o) AS ?m) { ?s ?p ?o } GROUP BY ?p"
 QUERIES = {
@@ -69,17 +70,22 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, **environment: str) -> Iterator[int]:
+def running(
+    command: list[str], port: int, path: str = "/sparql", **environment: str
+) -> Iterator[int]:
     """Run a server and give its port, once it answers."""
     with subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         try:
             for _ in range(1200):
                 if process.poll() is not None:
                     raise SystemExit(f"{command[0]} ended")
                 with contextlib.suppress(OSError, http.client.HTTPException):
-                    if ask(port, "ASK {}")[0] == 200:
+                    if ask(port, "ASK {}", path=path)[0] == 200:
                         break
                 time.sleep(0.1)
             yield port
@@ -87,15 +93,15 @@ def running(command: list[str], port: int, **environment: str) -> Iterator[int]:
             process.terminate()
 
 
-def ask(port: int, query: str, accept: str = "text/csv", **headers: str) -> tuple[int, float, int]:
+def ask(
+    port: int, query: str, accept: str = "text/csv", path: str = "/sparql"
+) -> tuple[int, float, int]:
     """Return status, seconds to the first byte, and bytes of an answer read to its end."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     start = time.perf_counter()
     if query == "ASK {}":
         accept = "application/sparql-results+json"
-    connection.request(
-        "GET", f"/sparql?query={quote(query)}", headers={"Accept": accept, **headers}
-    )
+    connection.request("GET", f"{path}?query={quote(query)}", headers={"Accept": accept})
     response = connection.getresponse()
     size = len(response.read(1))
     first = time.perf_counter() - start
@@ -105,9 +111,11 @@ def ask(port: int, query: str, accept: str = "text/csv", **headers: str) -> tupl
     return response.status, first, size
 
 
-def rate(port: int, seconds: float, *headers: str, varied: bool = False) -> tuple[float, int]:
+def rate(
+    port: int, seconds: float, *headers: str, path: str = "/sparql", varied: bool = False
+) -> tuple[float, int]:
     """Return look-ups a second with 64 connections, and how many failed."""
-    path = f"/sparql?query={quote(LOOK_UP)}"
+    path = f"{path}?query={quote(LOOK_UP)}"
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s"]
     command += [word for header in ("Accept: text/csv", *headers) for word in ("-H", header)]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
@@ -125,12 +133,12 @@ def rate(port: int, seconds: float, *headers: str, varied: bool = False) -> tupl
     return per_second, failed
 
 
-def best(port: int, query: str, times: int = 7) -> float:
+def best(port: int, query: str, times: int = 7, path: str = "/sparql") -> float:
     """Return the shortest time of an answer, read to its end."""
     found = []
     for _ in range(times):
         start = time.perf_counter()
-        assert ask(port, query)[0] == 200
+        assert ask(port, query, path=path)[0] == 200
         found.append(time.perf_counter() - start)
     return min(found)
 
@@ -143,16 +151,15 @@ def own(release: Path, **environment: str) -> contextlib.AbstractContextManager[
     return running([*command, str(release)], port, DIGIDEN_LOG="off", **environment)
 
 
-def install_peer(folder: Path) -> Path | None:
-    """Return the Python of a new environment with rdflib-endpoint, or None."""
+def install_peers(folder: Path) -> Path | None:
+    """Return the programs of a new environment with both peers, or None."""
     venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
     done = subprocess.run(
-        [str(python), "-m", "pip", "install", "-q", "rdflib-endpoint[web]", "uvicorn"],
+        [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", *PEERS],
         capture_output=True,
         check=False,
     )
-    return python if done.returncode == 0 else None
+    return folder / "bin" if done.returncode == 0 else None
 
 
 def resident(port: int) -> int:
@@ -180,6 +187,7 @@ def measure(release: Path, seconds: float, folder: Path) -> None:
         uncached, failed = rate(port, seconds, varied=True)
         say(f"look-ups, {CONNECTIONS} connections, uncached", uncached, f"/s, {failed} failed")
         slow = best(port, AGGREGATE)
+        say("the aggregate, uncached", slow * 1000, "ms")
     with own(release) as port:
         cached, failed = rate(port, seconds)
         say(f"look-ups, {CONNECTIONS} connections, from the cache", cached, f"/s, {failed} failed")
@@ -212,21 +220,36 @@ def rows(folder: Path) -> None:
 
 
 def compare(release: Path, seconds: float, folder: Path, ours: dict[str, float]) -> None:
-    """Print the same look-ups of rdflib-endpoint."""
-    python = install_peer(folder / "peer")
-    if python is None:
-        print("rdflib-endpoint cannot be installed here: no comparison")
+    """Print the same look-ups, and the aggregate, of the peers."""
+    programs = install_peers(folder / "peers")
+    if programs is None:
+        print("the peers cannot be installed here: no comparison")
         return
     script = folder / "peer.py"
     script.write_text(PEER, encoding="utf-8")
-    port = free_port()
-    command = [str(python), str(script), str(release / DATASET), str(port)]
-    with running(command, port):
-        theirs, failed = rate(port, seconds, varied=True)
-        say(f"rdflib-endpoint, {CONNECTIONS} connections", theirs, f"/s, {failed} failed")
-        for name, value in ours.items():
-            say(f"look-ups {name}, against rdflib-endpoint", value / theirs, "x")
-        say("rdflib-endpoint, the aggregate", best(port, AGGREGATE, 1) * 1000, "ms")
+    port, other, store = free_port(), free_port(), str(folder / "store")
+    oxigraph = str(programs / "oxigraph")
+    load = [oxigraph, "load", "--location", store, "--file", str(release / DATASET)]
+    subprocess.run(load, check=True, capture_output=True)
+    commands = {
+        "rdflib-endpoint": (
+            [str(programs / "python"), str(script), str(release / DATASET), str(port)],
+            port,
+            "/sparql",
+        ),
+        "Oxigraph server": (
+            [oxigraph, "serve-read-only", "--location", store, "--bind", f"127.0.0.1:{other}"],
+            other,
+            "/query",
+        ),
+    }
+    for name, (command, at, path) in commands.items():
+        with running(command, at, path):
+            theirs, failed = rate(at, seconds, path=path, varied=True)
+            say(f"{name}, {CONNECTIONS} connections", theirs, f"/s, {failed} failed")
+            for kind, value in ours.items():
+                say(f"look-ups {kind}, against {name}", value / theirs, "x")
+            say(f"{name}, the aggregate", best(at, AGGREGATE, 3, path) * 1000, "ms")
 
 
 def main() -> None:
