@@ -410,21 +410,26 @@ def _serve(
     example = ANY_EXAMPLE if served.is_draft else EXAMPLE
     query_text = " ".join(example.split()).replace("'", "'\\''")
     print(f"    --data-urlencode '{'query=' + query_text}'", flush=True)
+    application = create_app(served, settings, find=find, pointer=pointer)
     # An answer that is cut on purpose is no mistake of the application; the access log has it.
+    # Why the start failed is said below, without a traceback.
     logging.getLogger("uvicorn.error").addFilter(
-        lambda record: "without completing response" not in record.getMessage()
-    )
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(served, settings, find=find, pointer=pointer),
-            log_level="warning",
-            lifespan="on",
+        lambda record: (
+            "without completing response" not in record.getMessage()
+            and application.state.failure is None
         )
     )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="on"))
+    try:
         server.run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn has shut down by then
+        pass
+    except SystemExit:
+        if server.started:
+            raise
     if not server.started:
-        raise ReleaseError(f"{served.path} cannot be served / 公開できません。")
+        reason = application.state.failure
+        raise ReleaseError(f"{served.path} cannot be served: {reason} / 公開できません。")
 
 
 def _fresh(settings: Settings) -> Release:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Limits
+from digiden_kg.exceptions import DigidenError
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql
@@ -79,7 +80,7 @@ def create_app(
     find: Find | None = None,
     pointer: Path | None = None,
 ) -> FastAPI:
-    """Return the application that serves a release.
+    """Return the application that serves a release; ``state.failure`` says why it did not start.
 
     Args:
         release: What is served.
@@ -119,14 +120,19 @@ def create_app(
     follower = Follower(site, find, pointer) if find else None
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(pool)
-            if follower:
-                await stack.enter_async_context(follower.following(settings.admin))
+            try:
+                await stack.enter_async_context(pool)
+                if follower:
+                    await stack.enter_async_context(follower.following(settings.admin))
+            except (DigidenError, OSError) as error:
+                app.state.failure = error
+                raise
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.state.failure = None
     sums = access.Sums()
     app.add_middleware(sparql.AtHand, answers=answers)
     app.add_middleware(_Headers, site=site)
