@@ -14,6 +14,7 @@ FLOW = [
         "build",
         "results",
         "questions",
+        "describe",
         "engine",
         "web",
         "cli",

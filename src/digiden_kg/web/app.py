@@ -31,6 +31,7 @@ from digiden_kg.web.questions import add_questions
 from digiden_kg.web.site import POLICY, Site
 from digiden_kg.web.start import add_start
 from digiden_kg.web.state import add_files, add_state
+from digiden_kg.web.things import add_things
 
 _POSTED = re.compile(r"/sparql(\.\w+)?")
 _EXPOSED = "Age, Content-Disposition, ETag, Digiden-Release, Retry-After"
@@ -145,4 +146,5 @@ def create_app(
     add_endpoint(app, site)
     add_state(app, site, sums, settings.metrics)
     add_files(app, site)
+    add_things(app, site)
     return app

@@ -234,18 +234,14 @@ def address_of(request: Request, **changes: str) -> str:
     return f"{request.url.path}?{urlencode([*pairs, *changes.items()])}"
 
 
-def thing_query(iri: str, language: str) -> str:
-    """Return the query behind the link of a thing: everything that is said of it."""
-    prefixes = "".join(f"PREFIX {name}: <{vocab.PREFIXES[name]}>\n" for name in ("rdfs", "skos"))
-    label = f"rdfs:label|skos:prefLabel ?{{0}}Label FILTER(LANG(?{{0}}Label) = '{language}')"
-    return f"""{prefixes}
-SELECT ?property ?propertyLabel ?value ?valueLabel
-WHERE {{
-  <{iri}> ?property ?value .
-  OPTIONAL {{ ?property {label.format("property")} }}
-  OPTIONAL {{ ?value {label.format("value")} }}
-}}
-ORDER BY ?property ?value"""
+def address_of_thing(iri: str, language: str | None) -> str | None:
+    """Return where the page of an IRI of ours is on this server, None for those of others."""
+    if not iri.startswith(vocab.BASE):
+        return iri if iri.startswith(("http://", "https://")) else None
+    path, mark, fragment = iri.removeprefix(vocab.BASE).partition("#")
+    path = f"doc/{path.removeprefix('id/')}" if path.startswith("id/") else path
+    query = f"?{urlencode({'lang': language})}" if language else ""
+    return f"/{path}{query}{mark}{fragment}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +285,7 @@ def _cell(row: tuple[Term | None, ...], index: int, label: int | None, language:
     tag = shown.language if isinstance(shown, Literal) else None
     if not isinstance(term, NamedNode):
         return Cell(text, None, None, is_number(term) or term is None, tag)
-    if term.value.startswith(vocab.BASE):
-        query = thing_query(term.value, language)
-        address: str | None = (
-            f"/sparql?{urlencode({'format': 'html', 'lang': language, 'query': query})}"
-        )
-    else:
-        address = term.value if term.value.startswith(("http://", "https://")) else None
+    address = address_of_thing(term.value, language)
     return Cell(text, address, vocab.shorten(term.value), False, tag)
 
 
