@@ -146,6 +146,17 @@ def test_hang_up_and_the_admin_socket_look_again(
         assert admin_says(admin, "POST /release") == (200, {"release": releases[2].name})
         assert served(address) == releases[2].name
         assert admin_says(admin, "GET /")[0] == 404
+        second = subprocess.run(
+            [sys.executable, "-m", "digiden_kg", "serve", "--port", "0"],
+            env={**environment, "DIGIDEN_ADMIN": str(admin)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert "another server" in second.stderr
+        assert admin_says(admin, "GET /release") == (200, {"release": releases[2].name})
         assert process.poll() is None
 
 

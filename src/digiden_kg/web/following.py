@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -83,9 +85,7 @@ class Follower:
         watch = loop.create_task(self._watch())
         server = None
         if admin:
-            with contextlib.suppress(FileNotFoundError):
-                if admin.is_socket():  # left by a server that was killed
-                    admin.unlink()
+            _make_way(admin)
             old = os.umask(0o177)
             try:
                 server = await asyncio.start_unix_server(self._administer, str(admin), limit=_HEAD)
@@ -145,6 +145,28 @@ class Follower:
             "why": "POST /release goes over to the current release, GET /release names it"
             " / POST /release で最新のリリースに切り替え、GET /release で確認します。"
         }
+
+
+def _make_way(admin: Path) -> None:
+    """Remove the socket that a killed server left.
+
+    Raises:
+        OSError: A server listens at it.
+    """
+    if not admin.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(admin))
+        except ConnectionRefusedError:
+            admin.unlink(missing_ok=True)
+            return
+    raise OSError(
+        errno.EADDRINUSE,
+        "another server is administered here; set DIGIDEN_ADMIN to another path"
+        " / 別のサーバーが使用中です。DIGIDEN_ADMIN を変えてください",
+        str(admin),
+    )
 
 
 async def _read_head(reader: asyncio.StreamReader) -> str:
