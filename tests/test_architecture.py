@@ -14,6 +14,7 @@ FLOW = [
         "build",
         "results",
         "questions",
+        "search",
         "describe",
         "metadata",
         "engine",

@@ -32,6 +32,7 @@ from digiden_kg.questions import (
 )
 from digiden_kg.release import Release
 from digiden_kg.results import Answer, Chosen, Term, cell_text, is_number
+from digiden_kg.search import Index, read_entries
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql
 
@@ -76,6 +77,7 @@ class _Known:
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     graphs: list[Answer] = field(default_factory=list)
     counts: list[metadata.Counts] = field(default_factory=list)
+    index: list[Index] = field(default_factory=list)
     terms: dict[str, Text] = field(default_factory=dict)
 
 
@@ -181,6 +183,20 @@ class Site:
         known = self._known.counts
         if not known:
             known.append(await metadata.count(self.ask))
+        return known[0]
+
+    async def index(self) -> Index:
+        """Return the full-text index; that of a draft is empty, because its words are not ours."""
+        known = self._known.index
+        if not known:
+            pages = self.settings.queries_dir / "pages"
+            rows = [
+                (await self.ask(vocab.rebase((pages / name).read_text(encoding="utf-8")))).rows
+                for name in ("search-things.rq", "search-facets.rq")
+                if not self.release.is_draft and (pages / name).is_file()
+            ]
+            entries = read_entries(*rows) if rows else []
+            known.append(await asyncio.to_thread(Index, entries))
         return known[0]
 
     @property
