@@ -15,6 +15,7 @@ FLOW = [
         "results",
         "questions",
         "describe",
+        "metadata",
         "engine",
         "web",
         "cli",

@@ -25,6 +25,7 @@ from digiden_kg.release import Release
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql
 from digiden_kg.web.cache import ResultCache
+from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.questions import add_questions
@@ -146,5 +147,6 @@ def create_app(
     add_endpoint(app, site)
     add_state(app, site, sums, settings.metrics)
     add_files(app, site)
+    add_datasets(app, site)
     add_things(app, site)
     return app

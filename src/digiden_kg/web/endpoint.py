@@ -7,12 +7,13 @@ from dataclasses import replace
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from digiden_kg import metadata
 from digiden_kg.engine.seam import read_page
 from digiden_kg.exceptions import QueryError
 from digiden_kg.normalize import fold
 from digiden_kg.results import GRAPHS, HTML, TABLES, Format, find_format, formats_of, negotiate
 from digiden_kg.syntax import declare
-from digiden_kg.web import access, description, graph_store, problems, sparql
+from digiden_kg.web import access, graph_store, problems, sparql
 from digiden_kg.web.site import (
     Site,
     address_of,
@@ -55,7 +56,7 @@ async def _answer_query(site: Site, request: Request, asked: sparql.SparqlReques
         return await _show_query(site, request, asked)
     if asked.query is not None:
         return await site.answers.answer(request, asked, chosen)
-    content = description.service_description(
+    content = metadata.service_description(
         str(request.url.replace(path="/sparql", query=None, fragment=None)),
         *await site.sizes(),
         chosen.format,
@@ -131,7 +132,7 @@ def _add_helpers(app: FastAPI, site: Site) -> None:
         if chosen.format is _PLAIN_JSON:
             return JSONResponse(dict(site.prefixes), headers={"Vary": "Accept"})
         address = str(request.url.replace(query=None, fragment=None))
-        content = description.prefix_declarations(address, site.prefixes, chosen.format)
+        content = metadata.prefix_declarations(address, site.prefixes, chosen.format)
         return described(content, chosen)
 
     @page_route(app, "/api/fold", site)

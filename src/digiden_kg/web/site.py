@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from jinja2 import Environment
 from pyoxigraph import Literal, NamedNode
 
-from digiden_kg import vocab
+from digiden_kg import metadata, vocab
 from digiden_kg.engine.seam import Engine, select
 from digiden_kg.questions import (
     TERMS_QUERY,
@@ -33,7 +33,7 @@ from digiden_kg.questions import (
 from digiden_kg.release import Release
 from digiden_kg.results import Answer, Chosen, Term, cell_text, is_number
 from digiden_kg.settings import Settings
-from digiden_kg.web import access, description, problems, sparql
+from digiden_kg.web import access, problems, sparql
 
 LANGUAGES = ("ja", "en")
 _SHOWN = 1000
@@ -75,6 +75,7 @@ class _Known:
     columns: Mapping[str, Text]
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     graphs: list[Answer] = field(default_factory=list)
+    counts: list[metadata.Counts] = field(default_factory=list)
     terms: dict[str, Text] = field(default_factory=dict)
 
 
@@ -177,8 +178,15 @@ class Site:
         """Return the number of triples of the default graph and of each named graph."""
         graphs = self._known.graphs
         if not graphs:
-            graphs.append(await self.ask(description.GRAPHS_QUERY))
-        return description.sizes(graphs[0])
+            graphs.append(await self.ask(metadata.GRAPHS_QUERY))
+        return metadata.sizes(graphs[0])
+
+    async def counts(self) -> metadata.Counts:
+        """Return what the descriptions of the dataset count."""
+        known = self._known.counts
+        if not known:
+            known.append(await metadata.count(self.ask))
+        return known[0]
 
     @property
     def prefixes(self) -> Mapping[str, str]:
