@@ -139,7 +139,12 @@ class Site:
         """Return a response all of whose queries were answered from one release, and name it."""
         while True:
             known = self._known
-            response = await make()
+            try:
+                response = await make()
+            except Exception:
+                if known is self._known:
+                    raise
+                continue  # what is wrong may be no more than a mixture of two releases
             # A stream is one query's answer and names its release itself.
             if known is self._known or isinstance(response, StreamingResponse):
                 response.headers.setdefault("Digiden-Release", known.release.name)

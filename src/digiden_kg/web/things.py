@@ -24,7 +24,7 @@ from digiden_kg.describe import CONTEXT, Description, Said, context, describe, l
 from digiden_kg.engine.seam import read_page
 from digiden_kg.normalize import fold
 from digiden_kg.results import GRAPHS, HTML, Chosen, find_format, negotiate
-from digiden_kg.web import problems
+from digiden_kg.web import access, problems
 from digiden_kg.web.site import LANGUAGES, Site, address_of_thing, language_of, page_route
 
 _OFFERS = (HTML, *GRAPHS)
@@ -395,7 +395,9 @@ async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Resp
     headers = {**_VARY, "Link": _links(vocab.BASE + name, f"/{name}")}
     if chosen.format is not HTML:
         query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-        content = await read_page(await site.engine.evaluate(query, format=chosen.format))
+        client = access.CLIENT.get()
+        reply = await site.engine.evaluate(query, format=chosen.format, client=client)
+        content = await read_page(reply)
         return _tagged(request, content, chosen, headers)
     language = language_of(request)
     rows = (await site.ask(_TERMS.format(graph, vocab.BASE + name))).rows
