@@ -204,12 +204,47 @@ async def switches(dataset: Path, seconds: float) -> None:
         say("answers, p99", part(waits, 0.99), "ms")
 
 
+async def large(statements: int) -> None:
+    """Replace workers and switch the release on a dataset made for it; nobody else waits."""
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = Path(folder) / DATASET
+        with dataset.open("w", encoding="utf-8") as file:
+            for n in range(statements):
+                file.write(f'<http://e/s{n // 10}> <http://e/p{n % 10}> "value {n % 100003}" .\n')
+        begin = time.perf_counter()
+        async with Pool(dataset, limits=Limits(deadline=60, memory=4 << 30)) as pool:
+            say(f"start on {statements:,} statements", time.perf_counter() - begin, "s")
+            await ask(pool, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")
+            await replace(pool)
+            waits: list[float] = []
+
+            async def probe() -> None:
+                while True:
+                    start = time.perf_counter()
+                    await ask(pool)
+                    waits.append(time.perf_counter() - start)
+                    await asyncio.sleep(0.01)
+
+            probing = asyncio.create_task(probe())
+            begin = time.perf_counter()
+            await pool.switch(dataset, "next")
+            say("switch", time.perf_counter() - begin, "s")
+            probing.cancel()
+            say("probes ASK {} meanwhile", len(waits), "")
+            for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1)):
+                say(f"probes, {name}", part(waits, share), "ms")
+
+
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("release", nargs="?", type=Path)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--large", type=int, metavar="N", help="only: replace and switch at N")
     given = parser.parse_args()
+    if given.large:
+        asyncio.run(large(given.large))
+        return
     folder = given.release or current_release(load_settings().out_dir).path
     asyncio.run(measure(folder / DATASET, given.seconds))
 

@@ -19,7 +19,6 @@ from digiden_kg.engine.guard import SHORT, inspect
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.remote import Remote
 from digiden_kg.engine.seam import Engine, Limits, read_page, select
-from digiden_kg.engine.worker import RowCounter
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
@@ -35,7 +34,7 @@ from digiden_kg.exceptions import (
     ReleaseError,
 )
 from digiden_kg.release import Release
-from digiden_kg.results import GRAPHS, TABLES, Format
+from digiden_kg.results import GRAPHS, TABLES, Format, RowCount
 
 DATASET = Path(__file__).parent / "data" / "tiny.nq"
 JSON, CSV, NT = TABLES[0], TABLES[2], GRAPHS[1]
@@ -329,7 +328,7 @@ def test_rows_are_counted_in_every_format_however_the_bytes_are_cut(offer: Forma
     assert content is not None
 
     for size in (1, 2, 3, 7, 100, len(content)):
-        counter = RowCounter(offer.name)
+        counter = RowCount(offer)
         for start in range(0, len(content), size):
             counter.add(content[start : start + size])
         assert counter.rows == len(texts) ** 2

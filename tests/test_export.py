@@ -120,7 +120,7 @@ def test_gexf_says_what_was_given() -> None:
     space = {"g": "http://gexf.net/1.3"}
     root = ET.fromstring(output.getvalue())
     nodes = root.findall("g:graph/g:nodes/g:node", space)
-    assert [node.get("label") for node in nodes][0] == "小田原市 & <町>"
+    assert nodes[0].get("label") == "小田原市 & <町>"
     (edge,) = root.findall("g:graph/g:edges/g:edge", space)
     assert (edge.get("source"), edge.get("target"), edge.get("label")) == ("a", 'b"', "grants")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Limits
 from digiden_kg.exceptions import QueryError, QueryInterrupted, QueryLengthError, ReleaseError
 from digiden_kg.release import DATASET as NAME
-from digiden_kg.release import Release
+from digiden_kg.release import MANIFEST, Release, sha256
 from digiden_kg.results import TABLES
 
 DATASET = Path(__file__).parent / "data" / "tiny.nq"
@@ -234,6 +235,50 @@ def test_a_damaged_release_ends_the_server_with_a_word(
     assert found.returncode == 1
     assert NAME in found.stderr
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("fault", ["a full disk", "a release of nonsense", "no admin socket"])
+def test_a_server_that_cannot_start_says_why_and_ends(
+    fault: str, tiny_release: Release, tiny_environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_release.path, tmp_path / tiny_release.name)
+    environment = dict(tiny_environment)
+    limit, reason = "", "No such file"
+    if fault == "a full disk":
+        environment["DIGIDEN_IN_MEMORY"] = "10"  # so that a copy for the disk is made
+        limit, reason = "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))", "File too large"
+    elif fault == "a release of nonsense":  # its checksum is right
+        (folder / NAME).write_text("no quads", encoding="utf-8")
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest["outputs"][NAME] = sha256(folder / NAME)
+        (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        reason = f"{NAME} cannot be read"
+    else:
+        environment["DIGIDEN_ADMIN"] = str(tmp_path / "none" / "admin")
+    code = (
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"{limit}\n"
+        "from digiden_kg.cli import main\n"
+        "main()\n"
+    )
+
+    found = subprocess.run(
+        [sys.executable, "-c", code, "serve", "--port", "0", "--release", str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert found.returncode == 1
+    assert reason in found.stderr
+    assert found.stderr.startswith("digiden-kg: ")
+    assert "Traceback" not in found.stderr
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        path.name for path in tiny_release.path.iterdir()
+    )
 
 
 def nest(left: str, middle: str, right: str, head: str, tail: str) -> list[str]:

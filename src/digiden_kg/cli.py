@@ -37,6 +37,7 @@ from digiden_kg.release import (
     current_release,
     draft,
     open_release,
+    pointer_of,
     sha256,
 )
 from digiden_kg.results import (
@@ -336,19 +337,57 @@ def serve(
             f" / {host}:{port} を使えません。--port で別の番号を指定してください。"
         ) from error
     with listener, tempfile.TemporaryDirectory(prefix="digiden-kg-") as folder:
+        pointer = None
         if data:
-            served = draft([*data, *(files or [])], Path(folder), base=settings.base)
+
+            def find() -> Release:
+                fresh = Path(tempfile.mkdtemp(dir=folder))
+                return draft([*data, *(files or [])], fresh, base=settings.base)
+
+            served = find()
+        elif release:
+
+            def find() -> Release:
+                return _whole(open_release(release))
+
+            served = find()
         else:
-            served = open_release(release) if release else _fresh(settings)
-            if sha256(served.dataset) != served.manifest["outputs"][DATASET]:
-                raise ReleaseError(
-                    f"{served.dataset} is damaged; make it again with: digiden-kg build"
-                    f" / {served.dataset} が壊れています。digiden-kg build で作り直してください。"
-                )
-        _serve(served, settings, listener)
+            pointer = pointer_of(settings.out_dir)
+
+            def find() -> Release:
+                return _whole(current_release(settings.out_dir))
+
+            served = _whole(_fresh(settings))
+        _serve(served, settings, listener, find, pointer)
 
 
-def _serve(served: Release, settings: Settings, listener: socket.socket) -> None:
+def _whole(found: Release) -> Release:
+    """Return a release whose dataset is what was written.
+
+    Raises:
+        ReleaseError: It is damaged or cannot be read.
+    """
+    try:
+        checksum = sha256(found.dataset)
+    except OSError as error:
+        raise ReleaseError(
+            f"{found.dataset} cannot be read: {error.strerror} / 読み込めません。"
+        ) from error
+    if checksum != found.manifest["outputs"][DATASET]:
+        raise ReleaseError(
+            f"{found.dataset} is damaged; make it again with: digiden-kg build"
+            f" / {found.dataset} が壊れています。digiden-kg build で作り直してください。"
+        )
+    return found
+
+
+def _serve(
+    served: Release,
+    settings: Settings,
+    listener: socket.socket,
+    find: Callable[[], Release],
+    pointer: Path | None,
+) -> None:
     """Serve a release until somebody ends it.
 
     Raises:
@@ -371,17 +410,26 @@ def _serve(served: Release, settings: Settings, listener: socket.socket) -> None
     example = ANY_EXAMPLE if served.is_draft else EXAMPLE
     query_text = " ".join(example.split()).replace("'", "'\\''")
     print(f"    --data-urlencode '{'query=' + query_text}'", flush=True)
+    application = create_app(served, settings, find=find, pointer=pointer)
     # An answer that is cut on purpose is no mistake of the application; the access log has it.
+    # Why the start failed is said below, without a traceback.
     logging.getLogger("uvicorn.error").addFilter(
-        lambda record: "without completing response" not in record.getMessage()
+        lambda record: (
+            "without completing response" not in record.getMessage()
+            and application.state.failure is None
+        )
     )
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(served, settings), log_level="warning", lifespan="on")
-    )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="on"))
+    try:
         server.run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn has shut down by then
+        pass
+    except SystemExit:
+        if server.started:
+            raise
     if not server.started:
-        raise ReleaseError(f"{served.path} cannot be served / 公開できません。")
+        reason = application.state.failure
+        raise ReleaseError(f"{served.path} cannot be served: {reason} / 公開できません。")
 
 
 def _fresh(settings: Settings) -> Release:

@@ -99,13 +99,18 @@ def open_release(path: Path) -> Release:
     return Release(path, manifest)
 
 
+def pointer_of(out_dir: Path) -> Path:
+    """Return the file that names the current release."""
+    return out_dir / _CURRENT
+
+
 def current_release(out_dir: Path) -> Release:
     """Return the release that is served.
 
     Raises:
         ReleaseError: There is none.
     """
-    pointer = out_dir / _CURRENT
+    pointer = pointer_of(out_dir)
     try:
         name = pointer.read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -152,7 +157,7 @@ def publish(
         return open_release(target)
     pointer = out_dir / f".{_CURRENT}-{os.getpid()}"
     pointer.write_text(f"{name}\n", encoding="utf-8")
-    pointer.replace(out_dir / _CURRENT)
+    pointer.replace(pointer_of(out_dir))
     return open_release(target)
 
 

@@ -284,6 +284,11 @@ class RowCount:
         header = self._format in (QueryResultsFormat.CSV, QueryResultsFormat.TSV)
         return max(0, self._count - header)
 
+    @property
+    def table_rows(self) -> int:
+        """Rows up to now that a limit counts: those of tables; graphs are bounded by bytes."""
+        return (self.rows or 0) if isinstance(self._format, QueryResultsFormat) else 0
+
 
 def cell_text(term: Term | None) -> str:
     """Return a term as a person reads it: IRIs short, literals without datatype."""

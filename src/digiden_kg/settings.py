@@ -33,6 +33,14 @@ class Settings:
     """Bytes of memory that a query may use."""
     max_rows: int = 2_000_000
     """Rows that a result may have."""
+    max_bytes: int = 256 << 20
+    """Bytes that a result may have."""
+    queue: int = 128
+    """Queries that may wait, in each lane."""
+    quick: float = 0.15
+    """Seconds of evaluation after which a query leaves the quick lane."""
+    slow: int | None = None
+    """Queries that the slow lane evaluates at a time; one fewer than ``workers`` unless given."""
     in_memory: int = 5_000_000
     """Statements up to which a dataset is held in memory; a larger one is read from disk."""
     cache: int = 64
@@ -41,6 +49,8 @@ class Settings:
     """File of the access log, ``-`` for standard error, ``off`` for none."""
     metrics: str = "local"
     """Who may read ``/metrics``: ``local`` (this machine), ``all`` or ``off``."""
+    admin: Path | None = None
+    """UNIX socket at which a new release can be announced; None for none."""
 
     @property
     def ontology_dir(self) -> Path:
@@ -92,8 +102,13 @@ def load_settings() -> Settings:
         workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
         memory=int(env.get("DIGIDEN_MEMORY", "1024")) << 20,
         max_rows=int(env.get("DIGIDEN_MAX_ROWS", "2000000")),
+        max_bytes=int(env.get("DIGIDEN_MAX_BYTES", "256")) << 20,
+        queue=int(env.get("DIGIDEN_QUEUE", "128")),
+        quick=float(env.get("DIGIDEN_QUICK", "0.15")),
+        slow=int(env["DIGIDEN_SLOW"]) if env.get("DIGIDEN_SLOW") else None,
         in_memory=int(env.get("DIGIDEN_IN_MEMORY", "5000000")),
         cache=int(env.get("DIGIDEN_CACHE", "64")),
         log=env.get("DIGIDEN_LOG", "-"),
         metrics=env.get("DIGIDEN_METRICS", "local"),
+        admin=Path(env["DIGIDEN_ADMIN"]) if env.get("DIGIDEN_ADMIN") else None,
     )

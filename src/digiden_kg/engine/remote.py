@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -17,7 +18,6 @@ import httpx
 from digiden_kg.engine.guard import inspect
 from digiden_kg.engine.lane import Lane
 from digiden_kg.engine.seam import EngineState, Limits, Reply
-from digiden_kg.engine.worker import RowCounter
 from digiden_kg.exceptions import (
     FormatError,
     QueryBusy,
@@ -28,8 +28,9 @@ from digiden_kg.exceptions import (
     QuerySizeError,
     QuerySyntaxError,
     QueryTimeout,
+    ReleaseError,
 )
-from digiden_kg.results import Format
+from digiden_kg.results import Format, RowCount
 
 _MESSAGE = 1000
 """Characters of a remote's error message that are passed on."""
@@ -45,7 +46,7 @@ class _Exchange:
         self.release = remote.release
         self._remote, self._format, self._limit = remote, format, limit
         self._started = time.monotonic()
-        self._rows, self._bytes = RowCounter(format.name), 0
+        self._rows, self._bytes = RowCount(format), 0
         self._response: httpx.Response | None = None
         self._chunks: Any = None
         self._over = False
@@ -95,7 +96,8 @@ class _Exchange:
         self._bytes += len(chunk)
         if self._bytes > limits.max_bytes:
             raise QuerySizeError("bytes", limits.max_bytes, self._elapsed)
-        if self._rows.add(chunk) > limits.max_rows:
+        self._rows.add(chunk)
+        if self._rows.table_rows > limits.max_rows:
             raise QuerySizeError("rows", limits.max_rows, self._elapsed)
         return chunk
 
@@ -199,6 +201,17 @@ class Remote:
             workers={"idle": self._lane.places - self._lane.taken, "quick": self._lane.taken},
             waiting={"quick": self._lane.waiting},
             restarts={},
+        )
+
+    async def switch(self, dataset: Path, release: str | None = None) -> None:
+        """Refuse: what another engine answers from is not ours to change.
+
+        Raises:
+            ReleaseError: Always.
+        """
+        raise ReleaseError(
+            f"{dataset}: another engine's data is changed there, not here"
+            " / 外部エンジンのデータはここでは切り替えられません。"
         )
 
     async def evaluate(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, Self
 
 from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, parse_query_results
@@ -158,6 +159,16 @@ class Engine(Protocol):
 
     def state(self) -> EngineState:
         """Say how the engine is, at once."""
+        ...
+
+    async def switch(self, dataset: Path, release: str | None = None) -> None:
+        """Answer from another dataset from now on; queries that run finish on the old one.
+
+        The engine answers from it in the moment in which this returns, not before.
+
+        Raises:
+            ReleaseError: It cannot be read, or is not this engine's to change; the old one stays.
+        """
         ...
 
 

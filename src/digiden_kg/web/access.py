@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,6 +27,8 @@ _HASH = 16
 """Hexadecimal digits of a query's hash."""
 _PROXIED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 _KEY = "digiden.note"
+CLIENT: ContextVar[str | None] = ContextVar("client", default=None)
+"""Address of who sent the request that is answered; clients take turns by it."""
 
 
 @dataclass(slots=True)
@@ -111,6 +114,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         note, whole = note_of(scope), False
+        CLIENT.set((scope.get("client") or (None,))[0])
 
         async def send_and_count(message: Message) -> None:
             nonlocal whole

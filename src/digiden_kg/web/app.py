@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
 
 from fastapi import FastAPI, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -19,16 +20,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Limits
-from digiden_kg.questions import load_headings, load_questions
+from digiden_kg.exceptions import DigidenError
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql
 from digiden_kg.web.cache import ResultCache
+from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.endpoint import add_endpoint
+from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.questions import add_questions
+from digiden_kg.web.search import add_search
 from digiden_kg.web.site import POLICY, Site
 from digiden_kg.web.start import add_start
 from digiden_kg.web.state import add_files, add_state
+from digiden_kg.web.things import add_things
 
 _POSTED = re.compile(r"/sparql(\.\w+)?")
 _EXPOSED = "Age, Content-Disposition, ETag, Digiden-Release, Retry-After"
@@ -37,22 +42,22 @@ _EXPOSED = "Age, Content-Disposition, ETag, Digiden-Release, Retry-After"
 class _Headers:
     """Adds to every answer what holds for all of them, and answers OPTIONS."""
 
-    def __init__(self, app: ASGIApp, release: str) -> None:
-        self._app, self._release = app, release
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app, self._site = app, site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        access.note_of(scope).release = self._release
+        access.note_of(scope).release = self._site.release.name
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Access-Control-Allow-Origin"] = "*"
                 headers["Access-Control-Expose-Headers"] = _EXPOSED
-                headers.setdefault("Digiden-Release", self._release)
+                headers.setdefault("Digiden-Release", self._site.release.name)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
                 headers.setdefault("Content-Security-Policy", POLICY)
@@ -71,26 +76,36 @@ class _Headers:
         await self._app(scope, receive, send_with_headers)
 
 
-def create_app(release: Release, settings: Settings) -> FastAPI:
-    """Return the application that serves a release.
+def create_app(
+    release: Release,
+    settings: Settings,
+    *,
+    find: Find | None = None,
+    pointer: Path | None = None,
+) -> FastAPI:
+    """Return the application that serves a release; ``state.failure`` says why it did not start.
 
     Args:
         release: What is served.
         settings: Limits of the endpoint, and where the saved questions are.
+        find: Says what should be served later; see :mod:`digiden_kg.web.following`.
+        pointer: File whose change lets it look again.
 
     Raises:
         InputError: A saved question is wrong.
     """
-    listed = [] if release.is_draft else load_questions(settings.queries_dir / "questions")
-    questions = {each.slug: each for each in listed}
     pool = Pool(
         release.dataset,
         release=release.name,
         workers=settings.workers,
+        slow=settings.slow,
         limits=Limits(
             deadline=settings.deadline,
             memory=settings.memory,
             max_rows=settings.max_rows,
+            max_bytes=settings.max_bytes,
+            queue=settings.queue,
+            quick=settings.quick,
             in_memory=settings.in_memory,
         ),
     )
@@ -101,19 +116,29 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    columns = {} if release.is_draft else load_headings(settings.queries_dir / "columns.csv")
     cache = ResultCache(settings.cache << 20)
     answers = sparql.Answers(pool, cache, base_iri=settings.base)
-    site = Site(release, settings, questions, pool, templates, columns, answers)
+    site = Site(release, settings, pool, templates, answers)
+
+    follower = Follower(site, find, pointer) if find else None
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with pool:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(pool)
+                if follower:
+                    await stack.enter_async_context(follower.following(settings.admin))
+            except (DigidenError, OSError) as error:
+                app.state.failure = error
+                raise
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.state.failure = None
     sums = access.Sums()
-    app.add_middleware(_Headers, release=release.name)
+    app.add_middleware(sparql.AtHand, answers=answers)
+    app.add_middleware(_Headers, site=site)
     app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
     problems.install(app)
     static = str(files("digiden_kg.web").joinpath("static"))
@@ -123,4 +148,7 @@ def create_app(release: Release, settings: Settings) -> FastAPI:
     add_endpoint(app, site)
     add_state(app, site, sums, settings.metrics)
     add_files(app, site)
+    add_search(app, site)
+    add_datasets(app, site)
+    add_things(app, site)
     return app

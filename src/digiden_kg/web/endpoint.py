@@ -7,12 +7,13 @@ from dataclasses import replace
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from digiden_kg.engine.seam import read_page, select
+from digiden_kg import metadata
+from digiden_kg.engine.seam import read_page
 from digiden_kg.exceptions import QueryError
 from digiden_kg.normalize import fold
 from digiden_kg.results import GRAPHS, HTML, TABLES, Format, find_format, formats_of, negotiate
 from digiden_kg.syntax import declare
-from digiden_kg.web import access, description, graph_store, problems, sparql
+from digiden_kg.web import access, graph_store, problems, sparql
 from digiden_kg.web.site import (
     Site,
     address_of,
@@ -38,12 +39,13 @@ def add_endpoint(app: FastAPI, site: Site) -> None:
 def _add_sparql(app: FastAPI, site: Site) -> None:
     @app.api_route("/sparql", methods=["GET", "HEAD", "POST"], response_model=None)
     async def endpoint(request: Request) -> Response:
-        return await _answer_query(site, request, await sparql.read_request(request))
+        asked = await sparql.read_request(request)
+        return await site.steady(lambda: _answer_query(site, request, asked))
 
     @app.api_route("/sparql.{name}", methods=["GET", "HEAD", "POST"], response_model=None)
     async def endpoint_in_a_format(request: Request, name: str) -> Response:
         asked = replace(await sparql.read_request(request), format=name)
-        return await _answer_query(site, request, asked)
+        return await site.steady(lambda: _answer_query(site, request, asked))
 
 
 async def _answer_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:
@@ -54,7 +56,7 @@ async def _answer_query(site: Site, request: Request, asked: sparql.SparqlReques
         return await _show_query(site, request, asked)
     if asked.query is not None:
         return await site.answers.answer(request, asked, chosen)
-    content = description.service_description(
+    content = metadata.service_description(
         str(request.url.replace(path="/sparql", query=None, fragment=None)),
         *await site.sizes(),
         chosen.format,
@@ -70,13 +72,15 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
     default, named = asked.default_graphs, asked.named_graphs
     try:
         if asked.query is not None and formats_of(asked.form) is TABLES:
-            answer = await select(
-                site.engine, asked.query, default_graphs=default, named_graphs=named
-            )
+            answer = await site.ask(asked.query, default_graphs=default, named_graphs=named)
             table = table_of(answer, language_of(request), await site.headings())
         elif asked.query is not None:
             chunks = await site.engine.evaluate(
-                asked.query, format=GRAPHS[0], default_graphs=default, named_graphs=named
+                asked.query,
+                format=GRAPHS[0],
+                default_graphs=default,
+                named_graphs=named,
+                client=access.CLIENT.get(),
             )
             text = (await read_page(chunks)).decode("utf-8")
     except QueryError as caught:
@@ -98,7 +102,7 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
 
 
 def _add_graph_store(app: FastAPI, site: Site) -> None:
-    @page_route(app, "/data")
+    @page_route(app, "/data", site)
     async def graph(request: Request) -> Response:
         _, named = await site.sizes()
         asked = graph_store.read_request(request, named)
@@ -119,7 +123,7 @@ def _add_graph_store(app: FastAPI, site: Site) -> None:
 
 
 def _add_helpers(app: FastAPI, site: Site) -> None:
-    @page_route(app, "/prefixes")
+    @page_route(app, "/prefixes", site)
     async def prefixes(request: Request) -> Response:
         offers = (_PLAIN_JSON, *GRAPHS)
         wanted = request.query_params.get("format")
@@ -128,10 +132,10 @@ def _add_helpers(app: FastAPI, site: Site) -> None:
         if chosen.format is _PLAIN_JSON:
             return JSONResponse(dict(site.prefixes), headers={"Vary": "Accept"})
         address = str(request.url.replace(query=None, fragment=None))
-        content = description.prefix_declarations(address, site.prefixes, chosen.format)
+        content = metadata.prefix_declarations(address, site.prefixes, chosen.format)
         return described(content, chosen)
 
-    @page_route(app, "/api/fold")
+    @page_route(app, "/api/fold", site)
     async def folded(request: Request) -> Response:
         pairs = dict(sparql.parameters(request.scope["query_string"]))
         text = pairs.get("text")

@@ -6,7 +6,6 @@ import io
 
 from fastapi import FastAPI, Request, Response
 
-from digiden_kg.engine.seam import select
 from digiden_kg.exceptions import QueryError
 from digiden_kg.export import write_xlsx
 from digiden_kg.questions import Question, heading
@@ -21,7 +20,7 @@ _FEW = 60
 def add_questions(app: FastAPI, site: Site) -> None:
     """Add the pages of the saved questions."""
 
-    @page_route(app, "/questions/{slug}")
+    @page_route(app, "/questions/{slug}", site)
     async def question(request: Request, slug: str) -> Response:
         found = site.questions.get(slug)
         if found is None:
@@ -56,7 +55,7 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
     text, table, error = question.text, None, None
     try:
         text = bind()
-        found = await select(site.engine, text)
+        found = await site.ask(text)
         table = table_of(found, language_of(request), await site.headings())
     except QueryError as caught:
         error = caught
@@ -85,7 +84,7 @@ async def _workbook(
     """Return the answer as XLSX, with a sheet that says what it is."""
     assert asked.query is not None
     language, names = language_of(request), await site.headings()
-    answer = await select(site.engine, asked.query)
+    answer = await site.ask(asked.query)
     output = io.BytesIO()
     write_xlsx(
         answer,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from jinja2 import Environment
 from pyoxigraph import Literal, NamedNode
 
-from digiden_kg import vocab
+from digiden_kg import metadata, vocab
 from digiden_kg.engine.seam import Engine, select
 from digiden_kg.questions import (
     TERMS_QUERY,
@@ -23,13 +25,16 @@ from digiden_kg.questions import (
     Question,
     Text,
     heading,
+    load_headings,
+    load_questions,
     read_choices,
     read_terms,
 )
 from digiden_kg.release import Release
 from digiden_kg.results import Answer, Chosen, Term, cell_text, is_number
+from digiden_kg.search import Index, read_entries
 from digiden_kg.settings import Settings
-from digiden_kg.web import description, problems, sparql
+from digiden_kg.web import access, problems, sparql
 
 LANGUAGES = ("ja", "en")
 _SHOWN = 1000
@@ -63,42 +68,141 @@ Route = Callable[..., Awaitable[Response]]
 
 
 @dataclass(frozen=True)
-class Site:
-    """What the pages are made of."""
+class _Known:
+    """What is known of one release: never changes, so it is asked or read once."""
 
     release: Release
-    settings: Settings
     questions: Mapping[str, Question]
-    engine: Engine
-    templates: Environment
     columns: Mapping[str, Text]
-    answers: sparql.Answers
-    _choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
-    _graphs: list[Answer] = field(default_factory=list)
-    _terms: dict[str, Text] = field(default_factory=dict)
+    choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
+    graphs: list[Answer] = field(default_factory=list)
+    counts: list[metadata.Counts] = field(default_factory=list)
+    index: list[Index] = field(default_factory=list)
+    terms: dict[str, Text] = field(default_factory=dict)
 
-    async def ask(self, query: str) -> Answer:
-        """Return the table of a SELECT query.
+
+def _read(release: Release, settings: Settings) -> _Known:
+    if release.is_draft:
+        return _Known(release, {}, {})
+    listed = load_questions(settings.queries_dir / "questions")
+    columns = load_headings(settings.queries_dir / "columns.csv")
+    return _Known(release, {each.slug: each for each in listed}, columns)
+
+
+class Site:
+    """What the pages are made of; :meth:`switch` replaces the release as a whole."""
+
+    def __init__(
+        self,
+        release: Release,
+        settings: Settings,
+        engine: Engine,
+        templates: Environment,
+        answers: sparql.Answers,
+    ) -> None:
+        """Make a site of a release.
+
+        Raises:
+            InputError: A saved question is wrong.
+        """
+        self.settings, self.engine, self.templates, self.answers = (
+            settings,
+            engine,
+            templates,
+            answers,
+        )
+        self._known = _read(release, settings)
+
+    @property
+    def release(self) -> Release:
+        """What is served now."""
+        return self._known.release
+
+    @property
+    def questions(self) -> Mapping[str, Question]:
+        """The saved questions by their names."""
+        return self._known.questions
+
+    async def switch(self, release: Release) -> None:
+        """Serve another release from now on; queries that run finish on the old one.
+
+        Raises:
+            ReleaseError: It cannot be served; the old one stays.
+            InputError: A saved question is wrong; the old release stays.
+        """
+        known = await asyncio.to_thread(_read, release, self.settings)
+        # Nothing else runs between the two: the engine and the pages change at once.
+        await self.engine.switch(release.dataset, release.name)
+        self._known = known
+
+    async def steady(self, make: Callable[[], Awaitable[Response]]) -> Response:
+        """Return a response all of whose queries were answered from one release, and name it."""
+        while True:
+            known = self._known
+            try:
+                response = await make()
+            except Exception:
+                if known is self._known:
+                    raise
+                continue  # what is wrong may be no more than a mixture of two releases
+            # A stream is one query's answer and names its release itself.
+            if known is self._known or isinstance(response, StreamingResponse):
+                response.headers.setdefault("Digiden-Release", known.release.name)
+                return response
+
+    async def ask(
+        self, query: str, *, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()
+    ) -> Answer:
+        """Return the table of a SELECT query, asked for the client of the request.
 
         Raises:
             QueryError: It cannot be answered.
         """
-        return await select(self.engine, query)
+        return await select(
+            self.engine,
+            query,
+            default_graphs=default_graphs,
+            named_graphs=named_graphs,
+            client=access.CLIENT.get(),
+        )
 
     async def choices(self, parameter: Parameter) -> tuple[Choice, ...]:
         """Return what a parameter may be; a release never changes, so it is asked once."""
         query = parameter.choices_query
         if query is None:
             return ()
-        if query not in self._choices:
-            self._choices[query] = read_choices((await self.ask(query)).rows)
-        return self._choices[query]
+        known = self._known.choices
+        if query not in known:
+            known[query] = read_choices((await self.ask(query)).rows)
+        return known[query]
 
     async def sizes(self) -> tuple[int, Mapping[str, int]]:
         """Return the number of triples of the default graph and of each named graph."""
-        if not self._graphs:
-            self._graphs.append(await self.ask(description.GRAPHS_QUERY))
-        return description.sizes(self._graphs[0])
+        graphs = self._known.graphs
+        if not graphs:
+            graphs.append(await self.ask(metadata.GRAPHS_QUERY))
+        return metadata.sizes(graphs[0])
+
+    async def counts(self) -> metadata.Counts:
+        """Return what the descriptions of the dataset count."""
+        known = self._known.counts
+        if not known:
+            known.append(await metadata.count(self.ask))
+        return known[0]
+
+    async def index(self) -> Index:
+        """Return the full-text index; that of a draft is empty, because its words are not ours."""
+        known = self._known.index
+        if not known:
+            pages = self.settings.queries_dir / "pages"
+            rows = [
+                (await self.ask(vocab.rebase((pages / name).read_text(encoding="utf-8")))).rows
+                for name in ("search-things.rq", "search-facets.rq")
+                if not self.release.is_draft and (pages / name).is_file()
+            ]
+            entries = read_entries(*rows) if rows else []
+            known.append(await asyncio.to_thread(Index, entries))
+        return known[0]
 
     @property
     def prefixes(self) -> Mapping[str, str]:
@@ -112,10 +216,11 @@ class Site:
 
     async def headings(self) -> Mapping[str, Text]:
         """Return what columns are called, by the terms of the ontology or by themselves."""
-        if not self._terms:
-            self._terms.update(read_terms((await self.ask(TERMS_QUERY)).rows))
-            self._terms.update(self.columns)
-        return self._terms
+        known = self._known
+        if not known.terms:
+            found = read_terms((await self.ask(TERMS_QUERY)).rows)
+            known.terms.update({**found, **known.columns})
+        return known.terms
 
     def page(
         self, request: Request, template: str, status: int = 200, **values: Any
@@ -158,18 +263,14 @@ def address_of(request: Request, **changes: str) -> str:
     return f"{request.url.path}?{urlencode([*pairs, *changes.items()])}"
 
 
-def thing_query(iri: str, language: str) -> str:
-    """Return the query behind the link of a thing: everything that is said of it."""
-    prefixes = "".join(f"PREFIX {name}: <{vocab.PREFIXES[name]}>\n" for name in ("rdfs", "skos"))
-    label = f"rdfs:label|skos:prefLabel ?{{0}}Label FILTER(LANG(?{{0}}Label) = '{language}')"
-    return f"""{prefixes}
-SELECT ?property ?propertyLabel ?value ?valueLabel
-WHERE {{
-  <{iri}> ?property ?value .
-  OPTIONAL {{ ?property {label.format("property")} }}
-  OPTIONAL {{ ?value {label.format("value")} }}
-}}
-ORDER BY ?property ?value"""
+def address_of_thing(iri: str, language: str | None) -> str | None:
+    """Return where the page of an IRI of ours is on this server, None for those of others."""
+    if not iri.startswith(vocab.BASE):
+        return iri if iri.startswith(("http://", "https://")) else None
+    path, mark, fragment = iri.removeprefix(vocab.BASE).partition("#")
+    path = f"doc/{path.removeprefix('id/')}" if path.startswith("id/") else path
+    query = f"?{urlencode({'lang': language})}" if language else ""
+    return f"/{path}{query}{mark}{fragment}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,19 +314,22 @@ def _cell(row: tuple[Term | None, ...], index: int, label: int | None, language:
     tag = shown.language if isinstance(shown, Literal) else None
     if not isinstance(term, NamedNode):
         return Cell(text, None, None, is_number(term) or term is None, tag)
-    if term.value.startswith(vocab.BASE):
-        query = thing_query(term.value, language)
-        address: str | None = (
-            f"/sparql?{urlencode({'format': 'html', 'lang': language, 'query': query})}"
-        )
-    else:
-        address = term.value if term.value.startswith(("http://", "https://")) else None
+    address = address_of_thing(term.value, language)
     return Cell(text, address, vocab.shorten(term.value), False, tag)
 
 
-def page_route(app: FastAPI, path: str) -> Callable[[Route], Route]:
-    """Return a decorator that lets a function answer GET and HEAD."""
-    return app.api_route(path, methods=["GET", "HEAD"], response_model=None)
+def page_route(app: FastAPI, path: str, site: Site) -> Callable[[Route], Route]:
+    """Return a decorator that lets a function answer GET and HEAD, from one release."""
+
+    def add(route: Route) -> Route:
+        @functools.wraps(route)
+        async def answer(**values: Any) -> Response:
+            return await site.steady(functools.partial(route, **values))
+
+        app.api_route(path, methods=["GET", "HEAD"], response_model=None)(answer)
+        return route
+
+    return add
 
 
 def described(content: bytes, chosen: Chosen) -> Response:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import re
+from collections import OrderedDict
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -26,14 +27,14 @@ from urllib.parse import parse_qsl, quote
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from pyoxigraph import NamedNode
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from digiden_kg.engine.seam import PAGE, Engine, Reply
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import Chosen, RowCount
 from digiden_kg.syntax import normalise, query_form, words
 from digiden_kg.web import coding
-from digiden_kg.web.access import Note, note_of, query_hash
+from digiden_kg.web.access import CLIENT, Note, note_of, query_hash
 from digiden_kg.web.cache import Flight, Kept, ResultCache
 from digiden_kg.web.problems import ProblemError, kind_of
 
@@ -53,6 +54,8 @@ _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _FILE_NAME = 120
 """Characters of the name of a download."""
+_SOON = 0.02
+"""Seconds of an evaluation after which the server looks whether the client is still there."""
 _T = TypeVar("_T")
 
 
@@ -224,8 +227,16 @@ class _Plan:
     tag: str | None
     """Entity tag of the answer; None where it differs each time."""
     release: str
-    client: str | None
-    """Who asks."""
+    headers: dict[str, str]
+    """What a whole answer is sent with."""
+    query: str
+    """Hash of the query, for the log."""
+
+
+_REMEMBERED = 4096
+"""Requests whose plans are remembered, and the bytes that the address of one may have."""
+_UNCHANGED = ("Vary", "Cache-Control", "Digiden-Release", "ETag")
+"""Headers of an answer that the client has already."""
 
 
 class Answers:
@@ -234,6 +245,7 @@ class Answers:
     def __init__(self, engine: Engine, cache: ResultCache, *, base_iri: str | None = None) -> None:
         """Answer by an engine; relative IRIs of a query are relative to the base."""
         self.engine, self.cache, self._base = engine, cache, base_iri
+        self._plans: OrderedDict[object, _Plan] = OrderedDict()
 
     async def answer(self, request: Request, asked: SparqlRequest, chosen: Chosen) -> Response:
         """Answer a query in a format; a client that has this answer already is told so.
@@ -244,46 +256,72 @@ class Answers:
         while True:
             try:
                 release = self.engine.state().release
-                return await self._answer(request, asked, chosen, release)
+                return await self._answer(request, self._plan(request, asked, chosen, release))
             except _SwitchedError:  # a tag names the release that the answer is from
                 continue
 
-    async def _answer(
-        self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str
-    ) -> Response:
+    def at_hand(self, scope: Scope) -> Response | None:
+        """Return the answer to a request that came before, if the client or the cache has it.
+
+        It needs no look at the query, its format or its headers, which is most of the work.
+        """
+        plan = self._plans.get(_key(scope)) if scope["method"] in ("GET", "HEAD") else None
+        if plan is None or plan.release != self.engine.state().release:
+            return None
+        return self._at_hand(scope, plan)
+
+    def _at_hand(self, scope: Scope, plan: _Plan) -> Response | None:
+        note = note_of(scope)
+        note.release, note.query, note.format = plan.release, plan.query, plan.chosen.format.name
+        if plan.tag is None:
+            return None
+        if _holds(_header(scope, b"if-none-match"), plan.tag):
+            note.outcome = "unchanged"
+            return Response(
+                status_code=304, headers={name: plan.headers[name] for name in _UNCHANGED}
+            )
+        if kept := self.cache.get(plan.tag):
+            return _kept(kept, plan, note)
+        return None
+
+    def _plan(self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str) -> _Plan:
         assert asked.query is not None
-        note = note_of(request.scope)
-        note.release = release
-        note.query, note.format = query_hash(asked.query), chosen.format.name
         coded = coding.choose(request.headers.get("accept-encoding"))
         steady = _FLEETING.isdisjoint(words(asked.query))
         tag = etag(release, asked, chosen, coded) if steady else None
-        client = request.client.host if request.client else None
-        plan = _Plan(asked, chosen, coded, tag, release, client)
         headers = {
             "Vary": _VARY,
             "Cache-Control": "no-cache" if steady else "no-store",
             "Digiden-Release": release,
+            # Given as a header because Starlette would add a charset to types that have none.
+            "Content-Type": chosen.content_type,
         }
         if tag:
             headers["ETag"] = tag
-            if _holds(request.headers.get("if-none-match"), tag):
-                note.outcome = "unchanged"
-                return Response(status_code=304, headers=headers)
         if coded:
             headers["Content-Encoding"] = coded
         if asked.download:
             headers["Content-Disposition"] = disposition(asked.download, chosen.format.name)
-        # Given as a header because Starlette would add a charset to types that have none.
-        headers["Content-Type"] = chosen.content_type
+        plan = _Plan(asked, chosen, coded, tag, release, headers, query_hash(asked.query))
+        scope = request.scope
+        if tag and request.method != "POST" and len(scope["query_string"]) <= _REMEMBERED:
+            self._plans[_key(scope)] = plan
+            if len(self._plans) > _REMEMBERED:
+                self._plans.popitem(last=False)
+        return plan
+
+    async def _answer(self, request: Request, plan: _Plan) -> Response:
+        # What is at hand needs no watch over the client.
+        if ready := self._at_hand(request.scope, plan):
+            return ready
+        note, headers = note_of(request.scope), plan.headers
         try:
             made = await _unless_gone(request, self._make(plan, note))
         except _ClientGone:
             note.outcome = "gone"
             return Response(status_code=GONE)
         if isinstance(made, Kept):
-            note.outcome, note.rows = "hit", made.rows
-            return Response(made.content, headers={**headers, "Age": str(made.age)})
+            return _kept(made, plan, note)
         if request.method == "HEAD":
             await made.aclose()
             return _Bodiless(headers=headers)
@@ -331,7 +369,7 @@ class Answers:
                 default_graphs=plan.asked.default_graphs,
                 named_graphs=plan.asked.named_graphs,
                 timeout=plan.asked.timeout,
-                client=plan.client,
+                client=CLIENT.get(),
             )
             if chunks.release != plan.release:
                 await chunks.aclose()
@@ -355,6 +393,34 @@ class Answers:
         finally:
             if land:
                 land(failure)
+
+
+def _kept(kept: Kept, plan: _Plan, note: Note) -> Response:
+    note.outcome, note.rows = "hit", kept.rows
+    return Response(kept.content, headers={**plan.headers, "Age": str(kept.age)})
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    values = [value for key, value in scope["headers"] if key == name]
+    return b", ".join(values).decode("latin-1") if values else None
+
+
+def _key(scope: Scope) -> object:
+    """Return everything of a request that its plan depends on."""
+    chosen = [pair for pair in scope["headers"] if pair[0] in (b"accept", b"accept-encoding")]
+    return scope["path"], scope["query_string"], tuple(chosen)
+
+
+class AtHand:
+    """Gives what is at hand before anything else looks at a request."""
+
+    def __init__(self, app: ASGIApp, answers: Answers) -> None:
+        self._app, self._answers = app, answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        ready = self._answers.at_hand(scope) if scope["type"] == "http" else None
+        await (ready or self._app)(scope, receive, send)
 
 
 async def _counted(chunks: Reply, chosen: Chosen, note: Note) -> AsyncGenerator[bytes, None]:
@@ -454,16 +520,23 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         _ClientGone: It did.
     """
-    task, gone = asyncio.create_task(work), asyncio.create_task(_disconnected(request))
+    task = asyncio.create_task(work)
+    watch = set[asyncio.Task[Any]]()
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        # Most answers are there before it pays to watch.
+        done, _ = await asyncio.wait({task}, timeout=_SOON)
+        if not done:
+            watch.add(asyncio.create_task(_disconnected(request)))
+            await asyncio.wait({task, *watch}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise _ClientGone
         return task.result()
     finally:
-        task.cancel()
-        gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        unfinished = [each for each in (task, *watch) if not each.done()]
+        for each in unfinished:
+            each.cancel()
+        if unfinished:
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
 
 async def _disconnected(request: Request) -> None:

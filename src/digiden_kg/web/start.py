@@ -29,7 +29,7 @@ TAGS: Mapping[str, Text] = {
 def add_start(app: FastAPI, site: Site) -> None:
     """Add the start page."""
 
-    @page_route(app, "/")
+    @page_route(app, "/", site)
     async def start(request: Request) -> Response:
         grouped = _by_tag(site.questions.values())
         return site.page(request, "start.html", questions=grouped, tags=TAGS, example=site.example)

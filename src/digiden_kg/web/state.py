@@ -29,11 +29,19 @@ _NOW = {"Cache-Control": "no-store"}
 def add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None:
     """Add health, readiness and metrics."""
 
-    @page_route(app, "/health")
+    @page_route(app, "/health", site)
     async def health() -> Response:
-        return JSONResponse({"status": "ok", "release": site.release.name}, headers=_NOW)
+        state = site.engine.state()
+        content = {
+            "status": "ok" if state.ready else "recovering",
+            "release": site.release.name,
+            "workers": dict(state.workers),
+            "waiting": dict(state.waiting),
+            "restarts": dict(state.restarts),
+        }
+        return JSONResponse(content, headers=_NOW)
 
-    @page_route(app, "/ready")
+    @page_route(app, "/ready", site)
     async def ready(request: Request) -> Response:
         try:
             await read_page(await site.engine.evaluate("ASK {}", format=TABLES[0], timeout=_READY))
@@ -48,7 +56,7 @@ def add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None
             )
         return JSONResponse({"status": "ready", "release": site.release.name}, headers=_NOW)
 
-    @page_route(app, "/metrics")
+    @page_route(app, "/metrics", site)
     async def metrics(request: Request) -> Response:
         if readers == "off" or (readers == "local" and not access.is_local(request.scope)):
             raise problems.ProblemError(
@@ -57,12 +65,15 @@ def add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None
                 "metrics are read on the machine itself; DIGIDEN_METRICS changes that"
                 " / 計測値はこの機械の上でのみ読めます（DIGIDEN_METRICS で変えられます）。",
             )
-        cache = site.answers.cache
+        cache, state = site.answers.cache, site.engine.state()
         gauges = {
             "cache_hits_total": cache.hits,
             "cache_misses_total": cache.misses,
             "cache_bytes": cache.bytes,
             "cache_answers": len(cache),
+            **{f"workers_{what}": count for what, count in state.workers.items()},
+            **{f"waiting_{lane}": count for lane, count in state.waiting.items()},
+            **{f"{what}_restarts_total": count for what, count in state.restarts.items()},
         }
         content_type = "text/plain; version=0.0.4; charset=utf-8"
         return Response(sums.text(gauges), headers={"Content-Type": content_type, **_NOW})
@@ -71,12 +82,12 @@ def add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None
 def add_files(app: FastAPI, site: Site) -> None:
     """Add the report and the files of the release."""
 
-    @page_route(app, "/report")
+    @page_route(app, "/report", site)
     async def report() -> Response:
         headers = {"Content-Security-Policy": _REPORT_POLICY}
         return file_response(site.release.path / "report.html", "text/html; charset=utf-8", headers)
 
-    @page_route(app, "/files/{name}")
+    @page_route(app, "/files/{name}", site)
     async def file(name: str) -> Response:
         if name not in FILES:
             raise problems.ProblemError(404, "http", f"no file {name} / {name} はありません。")

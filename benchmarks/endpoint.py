@@ -1,0 +1,269 @@
+"""Measure the endpoint over HTTP, beside rdflib-endpoint and the Oxigraph server in the same run.
+
+    python benchmarks/endpoint.py [RELEASE FOLDER] [--seconds 5]
+
+It needs ``wrk`` on the path (Debian's package). The peers are installed into a temporary
+environment; without a package index the comparison is left out, and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from pyoxigraph import QueryResultsFormat, RdfFormat, Store
+
+from digiden_kg import vocab
+from digiden_kg.release import DATASET, current_release
+from digiden_kg.settings import load_settings
+
+CONNECTIONS = 64
+ROWS = 1_000_000
+PEERS = ("rdflib-endpoint[web]", "uvicorn", "oxigraph")
+LOOK_UP = f"SELECT ?p ?o {{ <{vocab.thing('body', '142069')}> ?p ?o }} LIMIT "
+AGGREGATE = "SELECT ?p (COUNT(*) AS ?n) (COUNT(DISTINCT ?o) AS ?m) { ?s ?p ?o } GROUP BY ?p"
+QUERIES = {
+    "an aggregate": AGGREGATE,
+    "a scan with text": "SELECT (COUNT(?x) AS ?n) { ?s ?p ?o BIND(STRLEN(STR(?o)) AS ?x) }",
+    "a list of all statements": "SELECT * { ?s ?p ?o }",
+}
+"""Queries that take more than 5 ms."""
+PEER = """
+import sys, uvicorn
+from rdflib import Dataset
+from rdflib_endpoint import SparqlEndpoint
+graph = Dataset(default_union=False)
+graph.parse(sys.argv[1], format="nquads")
+uvicorn.run(SparqlEndpoint(graph=graph, path="/sparql"), port=int(sys.argv[2]), log_level="error")
+"""
+LUA = """
+local n = 0
+request = function()
+  n = n + 1
+  return wrk.format("GET", "{path}" .. (100000 + n % 900000))
+end
+"""
+
+
+def say(what: str, value: float, unit: str) -> None:
+    """Print one figure."""
+    print(f"{what:<62} {value:>12,.2f} {unit}", flush=True)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], port: int, path: str = "/sparql", **environment: str
+) -> Iterator[int]:
+    """Run a server and give its port, once it answers."""
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            for _ in range(1200):
+                if process.poll() is not None:
+                    raise SystemExit(f"{command[0]} ended")
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    if ask(port, "ASK {}", path=path)[0] == 200:
+                        break
+                time.sleep(0.1)
+            yield port
+        finally:
+            process.terminate()
+
+
+def ask(
+    port: int, query: str, accept: str = "text/csv", path: str = "/sparql"
+) -> tuple[int, float, int]:
+    """Return status, seconds to the first byte, and bytes of an answer read to its end."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    start = time.perf_counter()
+    if query == "ASK {}":
+        accept = "application/sparql-results+json"
+    connection.request("GET", f"{path}?query={quote(query)}", headers={"Accept": accept})
+    response = connection.getresponse()
+    size = len(response.read(1))
+    first = time.perf_counter() - start
+    while piece := response.read(1 << 20):
+        size += len(piece)
+    connection.close()
+    return response.status, first, size
+
+
+def rate(
+    port: int, seconds: float, *headers: str, path: str = "/sparql", varied: bool = False
+) -> tuple[float, int]:
+    """Return look-ups a second with 64 connections, and how many failed."""
+    path = f"{path}?query={quote(LOOK_UP)}"
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s"]
+    command += [word for header in ("Accept: text/csv", *headers) for word in ("-H", header)]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if varied:
+            script.write(LUA.replace("{path}", path))
+            script.flush()
+            command += ["-s", script.name]
+        address = f"http://127.0.0.1:{port}{path}1000"
+        report = subprocess.run(
+            [*command, address], capture_output=True, text=True, check=True
+        ).stdout
+    per_second = float(re.findall(r"Requests/sec:\s+([0-9.]+)", report)[0])
+    failed = sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", report))
+    failed += sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", report))
+    return per_second, failed
+
+
+def best(port: int, query: str, times: int = 7, path: str = "/sparql") -> float:
+    """Return the shortest time of an answer, read to its end."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        assert ask(port, query, path=path)[0] == 200
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def own(release: Path, **environment: str) -> contextlib.AbstractContextManager[int]:
+    """Run our server on a release or an RDF file."""
+    port = free_port()
+    what = ["--release"] if release.is_dir() else ["--data"]
+    command = [sys.executable, "-m", "digiden_kg", "serve", "--port", str(port), *what]
+    return running([*command, str(release)], port, DIGIDEN_LOG="off", **environment)
+
+
+def install_peers(folder: Path) -> Path | None:
+    """Return the programs of a new environment with both peers, or None."""
+    venv.create(folder, with_pip=True)
+    done = subprocess.run(
+        [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", *PEERS],
+        capture_output=True,
+        check=False,
+    )
+    return folder / "bin" if done.returncode == 0 else None
+
+
+def resident(port: int) -> int:
+    """Return the bytes that the server process itself uses, without its children."""
+    found = subprocess.run(
+        ["ss", "-ltnp", f"sport = :{port}"], capture_output=True, text=True, check=True
+    ).stdout
+    pid = re.findall(r"pid=(\d+)", found)[0]
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) << 10
+
+
+def measure(release: Path, seconds: float, folder: Path) -> None:
+    """Print every figure."""
+    store = Store()
+    store.bulk_load(path=release / DATASET, format=RdfFormat.N_QUADS)
+    with own(release, DIGIDEN_CACHE="0") as port:
+        for name, query in QUERIES.items():
+            raw = []
+            for _ in range(7):
+                start = time.perf_counter()
+                store.query(query).serialize(format=QueryResultsFormat.CSV)
+                raw.append(time.perf_counter() - start)
+            say(f"{name} over HTTP, against raw pyoxigraph", best(port, query) / min(raw), "x")
+        uncached, failed = rate(port, seconds, varied=True)
+        say(f"look-ups, {CONNECTIONS} connections, uncached", uncached, f"/s, {failed} failed")
+        slow = best(port, AGGREGATE)
+        say("the aggregate, uncached", slow * 1000, "ms")
+    with own(release) as port:
+        cached, failed = rate(port, seconds)
+        say(f"look-ups, {CONNECTIONS} connections, from the cache", cached, f"/s, {failed} failed")
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        path = f"/sparql?query={quote(LOOK_UP + '1000')}"
+        connection.request("GET", path, headers={"Accept": "text/csv"})
+        tag = connection.getresponse().headers["ETag"]
+        unchanged, failed = rate(port, seconds, f"If-None-Match: {tag}")
+        say("304 answers", unchanged, f"/s, {failed} failed")
+        ask(port, AGGREGATE)
+        say("repeated aggregate, against uncached", slow / best(port, AGGREGATE, 200), "x")
+    rows(folder)
+    compare(release, seconds, folder, {"uncached": uncached, "from the cache": cached})
+
+
+def rows(folder: Path) -> None:
+    """Print how a million rows come."""
+    file = folder / "synthetic.nt"
+    with file.open("w", encoding="ascii") as output:
+        output.writelines(f'<http://e/{n}> <http://e/value> "{n}" .\n' for n in range(ROWS))
+    with own(file, DIGIDEN_DEADLINE="60") as port:
+        before = resident(port)
+        query = "SELECT ?s ?o { ?s <http://e/value> ?o }"
+        start = time.perf_counter()
+        _, first, _ = ask(port, query)
+        took = time.perf_counter() - start
+        say(f"{ROWS:,} rows of CSV (synthetic), first byte", first * 1000, "ms")
+        say(f"{ROWS:,} rows of CSV (synthetic)", ROWS / took, "rows/s")
+        say("growth of the front meanwhile", (resident(port) - before) / (1 << 20), "MiB")
+
+
+def compare(release: Path, seconds: float, folder: Path, ours: dict[str, float]) -> None:
+    """Print the same look-ups, and the aggregate, of the peers."""
+    programs = install_peers(folder / "peers")
+    if programs is None:
+        print("the peers cannot be installed here: no comparison")
+        return
+    script = folder / "peer.py"
+    script.write_text(PEER, encoding="utf-8")
+    port, other, store = free_port(), free_port(), str(folder / "store")
+    oxigraph = str(programs / "oxigraph")
+    load = [oxigraph, "load", "--location", store, "--file", str(release / DATASET)]
+    subprocess.run(load, check=True, capture_output=True)
+    commands = {
+        "rdflib-endpoint": (
+            [str(programs / "python"), str(script), str(release / DATASET), str(port)],
+            port,
+            "/sparql",
+        ),
+        "Oxigraph server": (
+            [oxigraph, "serve-read-only", "--location", store, "--bind", f"127.0.0.1:{other}"],
+            other,
+            "/query",
+        ),
+    }
+    for name, (command, at, path) in commands.items():
+        with running(command, at, path):
+            theirs, failed = rate(at, seconds, path=path, varied=True)
+            say(f"{name}, {CONNECTIONS} connections", theirs, f"/s, {failed} failed")
+            for kind, value in ours.items():
+                say(f"look-ups {kind}, against {name}", value / theirs, "x")
+            say(f"{name}, the aggregate", best(at, AGGREGATE, 3, path) * 1000, "ms")
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("release", nargs="?", type=Path)
+    parser.add_argument("--seconds", type=float, default=5)
+    given = parser.parse_args()
+    if not shutil.which("wrk"):
+        raise SystemExit("wrk is not on the path: apt-get install wrk")
+    release = given.release or current_release(load_settings().out_dir).path
+    with tempfile.TemporaryDirectory() as folder:
+        measure(release, given.seconds, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

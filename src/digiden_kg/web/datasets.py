@@ -1,0 +1,160 @@
+"""What there is to take: VoID, DCAT, the saved questions in RDF, downloads, and how to cite."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+
+from digiden_kg import metadata, vocab
+from digiden_kg.release import Release
+from digiden_kg.results import GRAPHS, HTML, Chosen, find_format, negotiate
+from digiden_kg.web import problems
+from digiden_kg.web.site import Site, described, language_of, page_route
+from digiden_kg.web.state import FILES
+
+
+def add_datasets(app: FastAPI, site: Site) -> None:
+    """Add the descriptions of the dataset, its downloads and its citation."""
+
+    async def description(request: Request, chosen: Chosen) -> Response:
+        content = metadata.dataset_description(
+            site.release,
+            await site.counts(),
+            root_of(request),
+            chosen.format,
+            file_sizes(site.release),
+        )
+        return described(content, chosen)
+
+    @page_route(app, "/.well-known/void", site)
+    async def void(request: Request) -> Response:
+        return await description(request, _choose(request, html=False))
+
+    @page_route(app, f"/{metadata.DATASETS}", site)
+    async def catalogue(request: Request) -> Response:
+        chosen = _choose(request, html=True)
+        if chosen.format is HTML:
+            return RedirectResponse(f"/downloads?lang={language_of(request)}", 303)
+        return await description(request, chosen)
+
+    @page_route(app, f"/{metadata.DATASETS}/{{name}}", site)
+    async def dataset(request: Request, name: str) -> Response:
+        if name != site.release.name:
+            raise problems.ProblemError(
+                404,
+                "http",
+                f"the release served here is {site.release.name}, not {name}"
+                f" / ここで公開しているのは {site.release.name} です。",
+            )
+        return await catalogue(request)
+
+    @page_route(app, "/.well-known/sparql-examples", site)
+    async def examples(request: Request) -> Response:
+        chosen = _choose(request, html=False)
+        found = site.questions.values()
+        content = metadata.question_descriptions(found, root_of(request), chosen.format)
+        return described(content, chosen)
+
+    @page_route(app, "/question/{slug}", site)
+    async def question(request: Request, slug: str) -> Response:
+        found = site.questions.get(slug)
+        if found is None:
+            raise problems.ProblemError(
+                404, "http", f"there is no question {slug} / 質問 {slug} はありません。"
+            )
+        chosen = _choose(request, html=True)
+        if chosen.format is HTML:
+            return RedirectResponse(f"/questions/{slug}", 303, headers={"Vary": "Accept"})
+        content = metadata.question_descriptions([found], root_of(request), chosen.format)
+        return described(content, chosen)
+
+    @page_route(app, "/downloads", site)
+    async def downloads(request: Request) -> Response:
+        outputs = site.release.manifest["outputs"]
+        files = [(name, size, outputs.get(name)) for name, size in file_sizes(site.release).items()]
+        return site.page(
+            request,
+            "downloads.html",
+            files=files,
+            root=root_of(request),
+            dataset=vocab.dataset(site.release.name),
+            bibtex=bibtex(site.release),
+        )
+
+    @page_route(app, "/citation.bib", site)
+    async def citation() -> Response:
+        return PlainTextResponse(bibtex(site.release), media_type="application/x-bibtex")
+
+    @page_route(app, "/datacite.json", site)
+    async def datacite() -> Response:
+        return JSONResponse(datacite_of(site.release))
+
+
+def _choose(request: Request, *, html: bool) -> Chosen:
+    offers = (HTML, *GRAPHS) if html else GRAPHS
+    wanted = request.query_params.get("format")
+    if wanted:
+        return find_format(offers, wanted)
+    accept = request.headers.get("accept")
+    if not html and "text/html" in (accept or ""):
+        accept = None  # a browser is shown Turtle rather than an error
+    return negotiate(offers, accept)
+
+
+def root_of(request: Request) -> str:
+    """Return the address of the server, without a slash at the end."""
+    return str(request.url.replace(path="", query=None, fragment=None)).rstrip("/")
+
+
+def file_sizes(release: Release) -> dict[str, int]:
+    """Return the bytes of each file of a release that is served."""
+    paths = {name: release.path / name for name in FILES}
+    return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
+
+
+def _year(release: Release) -> str:
+    return str(release.manifest.get("built", "n.d."))[:4]
+
+
+def bibtex(release: Release) -> str:
+    """Return how to cite a release, for LaTeX."""
+    return (
+        f"@misc{{digiden-kg-{release.name},\n"
+        "  title = {Digital Garden City grant knowledge graph},\n"
+        "  author = {{digiden-kg}},\n"
+        f"  year = {{{_year(release)}}},\n"
+        f"  version = {{{release.name}}},\n"
+        f"  url = {{{vocab.dataset(release.name)}}},\n"
+        "  note = {Made by processing a publication of the Cabinet Office of Japan (April 2023)."
+        " CC BY 4.0}\n}\n"
+    )
+
+
+def datacite_of(release: Release) -> dict[str, object]:
+    """Return a release as DataCite describes datasets, ready for a DOI; it has none yet."""
+    return {
+        "schemaVersion": "http://datacite.org/schema/kernel-4",
+        "types": {"resourceTypeGeneral": "Dataset"},
+        "creators": [{"name": "digiden-kg", "nameType": "Organizational"}],
+        "titles": [
+            {"title": "Digital Garden City grant knowledge graph", "lang": "en"},
+            {"title": "デジタル田園都市国家構想交付金ナレッジグラフ", "lang": "ja"},
+        ],
+        "publisher": {"name": "digiden-kg"},
+        "publicationYear": _year(release),
+        "version": release.name,
+        "url": vocab.dataset(release.name),
+        "rightsList": [
+            {
+                "rightsIdentifier": "CC-BY-4.0",
+                "rightsUri": "https://creativecommons.org/licenses/by/4.0/",
+            }
+        ],
+        "relatedIdentifiers": [
+            {
+                "relatedIdentifier": vocab.source("digiden-2023-04"),
+                "relatedIdentifierType": "URL",
+                "relationType": "IsDerivedFrom",
+            }
+        ],
+    }

@@ -1,0 +1,495 @@
+"""Every IRI that the graph mints answers here: as a page, and in every RDF format.
+
+``id/…`` names a thing that is no document, so it leads (303) to ``doc/…``, which is one. Concept
+schemes, sources, datasets, the ontology and the shapes are documents and answer at once; the end of
+an address (``.ttl``) chooses a format for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+from xml.sax.saxutils import escape
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from pyoxigraph import Literal, NamedNode
+
+from digiden_kg import vocab
+from digiden_kg.describe import CONTEXT, Description, Said, context, describe, labels_of, write
+from digiden_kg.engine.seam import read_page
+from digiden_kg.normalize import fold
+from digiden_kg.results import GRAPHS, HTML, Chosen, find_format, negotiate
+from digiden_kg.web import access, problems
+from digiden_kg.web.site import LANGUAGES, Site, address_of_thing, language_of, page_route
+
+_OFFERS = (HTML, *GRAPHS)
+_ENDS = {name: offer for offer in _OFFERS for name in offer.names[:1]}
+_VARY = {"Vary": "Accept, Accept-Language", "Cache-Control": "no-cache"}
+_VOCABULARIES = {"ontology": vocab.ONTOLOGY, "shapes": vocab.SHAPES}
+"""Documents whose terms are their fragments, and the graphs that hold them."""
+_NEAR = 8
+_SCHEMA = {
+    "dg:Project": "Project",
+    "dg:LocalGovernment": "GovernmentOrganization",
+    "dg:Organisation": "Organization",
+    "dg:Service": "Service",
+    "dg:ModelService": "DefinedTerm",
+    "dg:SourceDocument": "CreativeWork",
+    "dg:DataPlatform": "SoftwareApplication",
+    "qb:DataSet": "Dataset",
+}
+"""What search engines call our classes (schema.org)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value as a page shows it."""
+
+    text: str
+    address: str | None
+    language: str | None
+    number: bool
+    sources: tuple[tuple[str, str], ...]
+    """(label, address) of each passage or graph that states it."""
+    reason: str | None
+    """Why we concluded it; None where it is stated."""
+
+
+def add_things(app: FastAPI, site: Site) -> None:
+    """Add the addresses of everything that the graph mints."""
+
+    @page_route(app, "/id/{path:path}", site)
+    async def thing(request: Request, path: str) -> Response:
+        iri = _iri(f"id/{path}")
+        if (await site.ask(_KNOWN.format(NamedNode(iri)))).rows:
+            query = f"?{request.url.query}" if request.url.query else ""
+            address = f"/doc/{quote(path)}{query}"
+            return RedirectResponse(address, 303, headers={"Vary": "Accept"})
+        return await _elsewhere(site, request, iri)
+
+    @page_route(app, "/doc/{path:path}", site)
+    async def document(request: Request, path: str) -> Response:
+        return await _document(site, request, f"id/{path}")
+
+    for folder in ("scheme", "source", "dataset", ".well-known/genid"):
+
+        @page_route(app, f"/{folder}/{{path:path}}", site)
+        async def part(request: Request, path: str, folder: str = folder) -> Response:
+            return await _document(site, request, f"{folder}/{path}")
+
+    for name in _VOCABULARIES:
+        for end in ("", *(f".{end}" for end in _ENDS)):
+
+            @page_route(app, f"/{name}{end}", site)
+            async def terms(
+                request: Request, name: str = name, end: str = end.removeprefix(".")
+            ) -> Response:
+                return await _vocabulary(site, request, name, end)
+
+    @page_route(app, "/ontology/{version}", site)
+    async def version(request: Request, version: str) -> Response:
+        known = f"{vocab.BASE}ontology/{version}"
+        if not (await site.ask(_NAMED.format(NamedNode(known)))).rows:
+            return await _elsewhere(site, request, known)
+        return await _vocabulary(site, request, "ontology", "")
+
+    @page_route(app, f"/{CONTEXT}", site)
+    async def json_context() -> Response:
+        return JSONResponse(context(), media_type="application/ld+json")
+
+    @page_route(app, "/robots.txt", site)
+    async def robots(request: Request) -> Response:
+        sitemap = request.url.replace(path="/sitemap.xml", query=None)
+        return PlainTextResponse(
+            f"User-agent: *\nDisallow: /sparql\nDisallow: /data\nSitemap: {sitemap}\n"
+        )
+
+    @page_route(app, "/sitemap.xml", site)
+    async def sitemap(request: Request) -> Response:
+        root = str(request.url.replace(path="", query=None)).rstrip("/")
+        rows = (await site.ask(_ALL.format(vocab.BASE))).rows
+        paths = ["/", "/ontology", "/shapes", *(f"/questions/{slug}" for slug in site.questions)]
+        paths += [
+            address_of_thing(row[0].value, None) or "/"
+            for row in rows
+            if isinstance(row[0], NamedNode)
+        ]
+        lines = [f"<url><loc>{escape(root + path)}</loc></url>" for path in dict.fromkeys(paths)]
+        content = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+            + "\n".join(lines)
+            + "\n</urlset>\n"
+        )
+        return Response(content, media_type="application/xml")
+
+
+_KNOWN = "SELECT ?p {{ {{ {0} ?p ?o }} UNION {{ ?s ?p {0} }} }} LIMIT 1"
+_NAMED = "SELECT ?s {{ ?s ?p {0} }} LIMIT 1"
+_ALL = """SELECT DISTINCT ?s {{
+  ?s ?p ?o FILTER(STRSTARTS(STR(?s), "{0}") && !CONTAINS(STR(?s), "#"))
+}} ORDER BY ?s"""
+
+
+def _iri(path: str) -> str:
+    """Return the IRI that a path stands for; what no IRI may hold is percent-encoded."""
+    try:
+        return NamedNode(vocab.BASE + path).value
+    except ValueError:
+        return vocab.BASE + quote(path)
+
+
+def _choose(request: Request, path: str) -> tuple[str, Chosen]:
+    """Return the path without its end, and the format that it or the client asks for.
+
+    Raises:
+        FormatError: The client accepts none of ours.
+    """
+    stem, dot, end = path.rpartition(".")
+    if dot and end in _ENDS and not stem.endswith("/"):
+        return stem, Chosen(_ENDS[end], _ENDS[end].media_types[0])
+    wanted = request.query_params.get("format")
+    if wanted:
+        return path, find_format(_OFFERS, wanted)
+    accept = request.headers.get("accept", "")
+    # Whoever has no wish gets what a person can read.
+    return path, negotiate(_OFFERS, accept)
+
+
+async def _document(site: Site, request: Request, path: str) -> Response:
+    stem, chosen = _choose(request, path)
+    iri = _iri(stem)
+    moved = await _replacement(site, request, iri)
+    if moved:
+        return moved
+    relation = request.query_params.get("relation")
+    offset = request.query_params.get("offset", "0")
+    found = await describe(
+        site.ask,
+        iri,
+        relation=relation,
+        offset=int(offset) if offset.isascii() and offset.isdigit() and len(offset) < 8 else 0,
+    )
+    if found is None:
+        return await _elsewhere(site, request, iri)
+    address = address_of_thing(iri, None) or "/"
+    headers = {**_VARY, "Link": _links(iri, address)}
+    if chosen.format is HTML:
+        return _page(site, request, found, address, headers)
+    return _tagged(request, write(found, chosen.format), chosen, headers)
+
+
+def _tagged(
+    request: Request, content: bytes, chosen: Chosen, headers: Mapping[str, str]
+) -> Response:
+    """Return content under a strong entity tag, or say that the client has it."""
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    given = [each.strip() for each in request.headers.get("if-none-match", "").split(",")]
+    if tag in given or "*" in given:
+        return Response(status_code=304, headers={**headers, "ETag": tag})
+    return Response(content, headers={**headers, "ETag": tag, "Content-Type": chosen.content_type})
+
+
+def _links(iri: str, address: str) -> str:
+    """Return the ``Link`` header: what it is about, its other forms, its one address."""
+    stem = quote(address, safe="/:@!$&'()*+,;=~-._%")
+    parts = [f'<{quote(iri, safe=_SAFE)}>; rel="describes"', f'<{stem}>; rel="canonical"']
+    parts.append(f'<{stem}.ttl>; rel="describedby"; type="text/turtle"')
+    parts += [
+        f'<{stem}.{offer.name}>; rel="alternate"; type="{offer.media_types[0]}"' for offer in GRAPHS
+    ]
+    return ", ".join(parts)
+
+
+_SAFE = "/:#?&=%@!$'()*+,;~-._"
+
+
+def _page(
+    site: Site,
+    request: Request,
+    found: Description,
+    address: str,
+    headers: Mapping[str, str],
+) -> Response:
+    language = language_of(request)
+    groups = [
+        (
+            found.label(predicate, language),
+            vocab.shorten(predicate),
+            [_shown(found, said, language) for said in _in_language(listed, language)],
+        )
+        for predicate, listed in found.grouped().items()
+    ]
+    incoming = [
+        {
+            "label": found.label(link.predicate, language),
+            "name": vocab.shorten(link.predicate),
+            "total": link.total,
+            "first": link.offset + 1,
+            "last": link.offset + len(link.subjects),
+            "things": [
+                (found.label(each, language), address_of_thing(each, language))
+                for each in link.subjects
+            ],
+            "more": _more(address, language, link.predicate, link.offset + len(link.subjects))
+            if link.offset + len(link.subjects) < link.total
+            else None,
+        }
+        for link in found.incoming
+    ]
+    page = site.page(
+        request,
+        "thing.html",
+        iri=found.iri,
+        title=found.label(found.iri, language),
+        types=[
+            (found.label(each, language), address_of_thing(each, language))
+            for each in found.types
+            if each.startswith(vocab.PREFIXES["dg"])
+        ],
+        groups=groups,
+        incoming=incoming,
+        address=address,
+        formats=[(offer.name, offer.media_types[0]) for offer in GRAPHS],
+        query=f"DESCRIBE <{found.iri}>",
+        embedded=_schema_org(found, language),
+    )
+    page.headers.update(headers)
+    return page
+
+
+def _more(address: str, language: str, relation: str, offset: int) -> str:
+    asked = urlencode({"lang": language, "relation": relation, "offset": offset})
+    return f"{address}?{asked}"
+
+
+def _in_language(listed: Sequence[Said], language: str) -> list[Said]:
+    """Return statements without texts of the other language, where this one has any."""
+    tags = [said.value.language for said in listed if isinstance(said.value, Literal)]
+    if language not in tags:
+        return list(listed)
+    others = set(LANGUAGES) - {language}
+    return [
+        said
+        for said in listed
+        if not isinstance(said.value, Literal) or said.value.language not in others
+    ]
+
+
+def _shown(found: Description, said: Said, language: str) -> Value:
+    term = said.value
+    sources = tuple(
+        (found.label(graph, language), address_of_thing(graph, language) or "")
+        for graph in said.graphs
+    )
+    reason = said.reason.get(language) or next(iter(said.reason.values()), None)
+    if isinstance(term, NamedNode):
+        text = found.label(term.value, language)
+        return Value(text, address_of_thing(term.value, language), None, False, sources, reason)
+    assert isinstance(term, Literal)
+    text, number = term.value, False
+    if term.datatype.value == vocab.expand("xsd:integer"):
+        text, number = f"{int(text):,}", True
+    return Value(text, None, term.language, number, sources, reason)
+
+
+def _schema_org(found: Description, language: str) -> str | None:
+    """Return what search engines read of a page, as the text of a script that does nothing."""
+    kinds = [_SCHEMA[each] for each in map(vocab.shorten, found.types) if each in _SCHEMA]
+    if not kinds:
+        return None
+    content: dict[str, Any] = {
+        "@context": "https://schema.org/",
+        "@type": kinds[0],
+        "@id": found.iri,
+        "url": found.iri,
+        "name": found.label(found.iri, language),
+        "inLanguage": language,
+    }
+    identifiers = list(found.values("dcterms:identifier"))
+    if identifiers:
+        content["identifier"] = identifiers[0]
+    # "<" would end the element; JSON knows another way to write it.
+    return json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
+
+
+async def _replacement(site: Site, request: Request, iri: str) -> Response | None:
+    """Return where a retired thing has gone: 301 to what replaced it, 410 to nothing."""
+    rows = (await site.ask(_RETIRED.format(NamedNode(iri)))).rows
+    if not rows:
+        return None
+    for (by,) in rows:
+        if isinstance(by, NamedNode):
+            address = address_of_thing(by.value, request.query_params.get("lang"))
+            if address:
+                return RedirectResponse(address, 301)
+    raise problems.ProblemError(410, "gone", f"{iri} was retired / {iri} は廃止されました。")
+
+
+_RETIRED = """PREFIX dcterms: <http://purl.org/dc/terms/>
+PREFIX owl: <http://www.w3.org/2002/07/owl#>
+SELECT ?by {{
+  {{ {0} dcterms:isReplacedBy ?by }}
+  UNION {{ {0} owl:deprecated true FILTER NOT EXISTS {{ {0} dcterms:isReplacedBy ?any }} }}
+}} ORDER BY ?by"""
+
+
+async def _elsewhere(site: Site, request: Request, iri: str) -> Response:
+    """Answer 404 with what is called or written alike."""
+    moved = await _replacement(site, request, iri)
+    if moved:
+        return moved
+    last = unquote(iri.rstrip("/").rpartition("/")[2])
+    near = await _near(site, last)
+    language = language_of(request)
+    if negotiate((GRAPHS[0], HTML), request.headers.get("accept") or "*/*").format is HTML:
+        return site.page(
+            request,
+            "missing.html",
+            404,
+            iri=iri,
+            near=[(names[language], address_of_thing(each, language)) for each, names in near],
+        )
+    return problems.problem(
+        request,
+        404,
+        "http",
+        "Not Found",
+        f"nothing is said of {iri} / {iri} についての記述はありません。",
+        near=[each for each, _ in near] or None,
+    )
+
+
+async def _near(site: Site, text: str) -> list[tuple[str, dict[str, str]]]:
+    folded = fold(text)
+    if not folded or site.release.is_draft:
+        return []
+    wanted = Literal(folded)
+    code = Literal(text.lower())
+    query = f"""PREFIX dg: <{vocab.PREFIXES["dg"]}>
+SELECT DISTINCT ?thing {{ ?thing dg:searchText ?text
+  FILTER(CONTAINS(?text, {wanted}) || CONTAINS(STR(?thing), {code}))
+}} ORDER BY STRLEN(?text) ?thing LIMIT {_NEAR}"""
+    things = [row[0].value for row in (await site.ask(query)).rows if isinstance(row[0], NamedNode)]
+    labels = await labels_of(site.ask, things)
+    return [
+        (each, {language: _label(labels, each, language) for language in LANGUAGES})
+        for each in things
+    ]
+
+
+def _label(labels: Mapping[str, Mapping[str, str]], iri: str, language: str) -> str:
+    names = labels.get(iri, {})
+    return names.get(language) or next(iter(names.values()), vocab.shorten(iri))
+
+
+async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Response:
+    """Answer with the ontology or the shapes as a whole."""
+    _, chosen = _choose(request, f"{name}.{end}" if end else name)
+    graph = vocab.source(_VOCABULARIES[name])
+    headers = {**_VARY, "Link": _links(vocab.BASE + name, f"/{name}")}
+    if chosen.format is not HTML:
+        query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
+        client = access.CLIENT.get()
+        reply = await site.engine.evaluate(query, format=chosen.format, client=client)
+        content = await read_page(reply)
+        return _tagged(request, content, chosen, headers)
+    language = language_of(request)
+    rows = (await site.ask(_TERMS.format(graph, vocab.BASE + name))).rows
+    terms: dict[str, dict[str, Any]] = {}
+    for term, predicate, value in rows:
+        if isinstance(term, NamedNode) and isinstance(predicate, NamedNode) and value is not None:
+            found = terms.setdefault(term.value, {})
+            found.setdefault(vocab.shorten(predicate.value), []).append(value)
+    uses = await _uses(site) if name == "ontology" else {}
+    mentioned = sorted(
+        {
+            value.value
+            for found in terms.values()
+            for listed in found.values()
+            for value in listed
+            if isinstance(value, NamedNode)
+        }
+    )
+    labels = await labels_of(site.ask, [*terms, *mentioned])
+    shown = [
+        {
+            "id": iri.partition("#")[2],
+            "name": vocab.shorten(iri),
+            "label": _label(labels, iri, language),
+            "definition": _text(found.get("skos:definition") or found.get("sh:message"), language),
+            "examples": [
+                value.value
+                for value in found.get("skos:example", ())
+                if isinstance(value, Literal) and value.language in (language, None)
+            ],
+            "kinds": [vocab.shorten(value.value) for value in found.get("rdf:type", ())],
+            "links": [
+                (
+                    _label(labels, vocab.expand(key), language),
+                    [
+                        (
+                            _label(labels, value.value, language),
+                            address_of_thing(value.value, language),
+                        )
+                        for value in found[key]
+                        if isinstance(value, NamedNode)
+                    ],
+                )
+                for key in _RELATIONS
+                if any(isinstance(value, NamedNode) for value in found.get(key, ()))
+            ],
+            "uses": uses.get(iri),
+            "query": _use_query(iri, found),
+        }
+        for iri, found in terms.items()
+    ]
+    page = site.page(
+        request,
+        "vocabulary.html",
+        name=name,
+        iri=vocab.BASE + name,
+        terms=shown,
+        formats=[offer.name for offer in GRAPHS],
+    )
+    page.headers.update(headers)
+    return page
+
+
+_RELATIONS = (
+    *("rdfs:subClassOf", "rdfs:subPropertyOf", "rdfs:domain", "rdfs:range"),
+    *("sh:targetClass", "sh:path", "sh:class", "sh:datatype", "sh:severity", "sh:property"),
+)
+_TERMS = """SELECT ?t ?p ?o {{
+  GRAPH <{0}> {{ ?t ?p ?o FILTER(STRSTARTS(STR(?t), "{1}#")) }}
+}} ORDER BY ?t ?p ?o"""
+
+
+async def _uses(site: Site) -> dict[str, int]:
+    """Return how often each term of the ontology is used in the default graph."""
+    query = f"""SELECT ?t (COUNT(*) AS ?n) {{
+  {{ ?s ?t ?o }} UNION {{ ?s a ?t }}
+  FILTER(STRSTARTS(STR(?t), "{vocab.PREFIXES["dg"]}"))
+}} GROUP BY ?t"""
+    return {
+        term.value: int(count.value)
+        for term, count in (await site.ask(query)).rows
+        if isinstance(term, NamedNode) and isinstance(count, Literal)
+    }
+
+
+def _use_query(iri: str, found: Mapping[str, Sequence[Any]]) -> str:
+    kinds = {vocab.shorten(value.value) for value in found.get("rdf:type", ())}
+    if "owl:Class" in kinds:
+        return f"SELECT ?thing {{ ?thing a <{iri}> }} ORDER BY ?thing LIMIT 100"
+    return f"SELECT ?thing ?value {{ ?thing <{iri}> ?value }} ORDER BY ?thing ?value LIMIT 100"
+
+
+def _text(values: Sequence[Any] | None, language: str) -> str | None:
+    texts = {value.language: value.value for value in values or () if isinstance(value, Literal)}
+    return texts.get(language) or next(iter(texts.values()), None)

@@ -1,0 +1,228 @@
+"""What the dataset says of itself, recounted from the data."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pyshacl
+import pytest
+import rdflib
+from conftest import serving
+from pyoxigraph import DefaultGraph, NamedNode, Store
+from rdflib.namespace import DCAT, DCTERMS, RDF, SH, VOID
+
+from digiden_kg import vocab
+from digiden_kg.questions import load_questions
+from digiden_kg.release import Release
+from digiden_kg.report import Report
+
+PROJECT = Path(__file__).parents[1]
+DQV = rdflib.Namespace("http://www.w3.org/ns/dqv#")
+SPDX = rdflib.Namespace("http://spdx.org/rdf/terms#")
+
+MANDATORY = """
+@prefix sh: <http://www.w3.org/ns/shacl#> .
+@prefix dcat: <http://www.w3.org/ns/dcat#> .
+@prefix dcterms: <http://purl.org/dc/terms/> .
+@prefix foaf: <http://xmlns.com/foaf/0.1/> .
+@prefix spdx: <http://spdx.org/rdf/terms#> .
+@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
+@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+@prefix ex: <http://example.org/> .
+
+ex:Catalogue a sh:NodeShape ; sh:targetClass dcat:Catalog ;
+  sh:property [ sh:path dcterms:title ; sh:minCount 1 ; sh:nodeKind sh:Literal ] ,
+    [ sh:path dcterms:description ; sh:minCount 1 ; sh:nodeKind sh:Literal ] ,
+    [ sh:path dcterms:publisher ; sh:minCount 1 ; sh:maxCount 1 ; sh:class foaf:Agent ] ,
+    [ sh:path dcat:dataset ; sh:minCount 1 ; sh:class dcat:Dataset ] ,
+    [ sh:path dcat:service ; sh:minCount 1 ; sh:class dcat:DataService ] .
+ex:Dataset a sh:NodeShape ; sh:targetClass dcat:Dataset ;
+  sh:property [ sh:path dcterms:title ; sh:minCount 2 ; sh:uniqueLang true ] ,
+    [ sh:path dcterms:description ; sh:minCount 2 ; sh:uniqueLang true ] ,
+    [ sh:path dcat:distribution ; sh:minCount 1 ; sh:class dcat:Distribution ] ,
+    [ sh:path dcterms:license ; sh:minCount 1 ; sh:nodeKind sh:IRI ] ,
+    [ sh:path dcterms:temporal ; sh:minCount 1 ; sh:class dcterms:PeriodOfTime ] ,
+    [ sh:path dcterms:spatial ; sh:minCount 1 ; sh:nodeKind sh:IRI ] ,
+    [ sh:path dcat:version ; sh:minCount 1 ; sh:maxCount 1 ] .
+ex:Distribution a sh:NodeShape ; sh:targetClass dcat:Distribution ;
+  sh:property [ sh:path dcat:accessURL ; sh:minCount 1 ; sh:nodeKind sh:IRI ] ,
+    [ sh:path dcat:byteSize ; sh:minCount 1 ; sh:datatype xsd:integer ] ,
+    [ sh:path dcat:mediaType ; sh:minCount 1 ; sh:nodeKind sh:IRI ] ,
+    [ sh:path dcterms:license ; sh:minCount 1 ; sh:nodeKind sh:IRI ] ,
+    [ sh:path spdx:checksum ; sh:maxCount 1 ; sh:class spdx:Checksum ] .
+ex:DataService a sh:NodeShape ; sh:targetClass dcat:DataService ;
+  sh:property [ sh:path dcterms:title ; sh:minCount 1 ] ,
+    [ sh:path dcat:endpointURL ; sh:minCount 1 ; sh:nodeKind sh:IRI ] ,
+    [ sh:path dcat:servesDataset ; sh:minCount 1 ; sh:class dcat:Dataset ] .
+ex:Checksum a sh:NodeShape ; sh:targetClass spdx:Checksum ;
+  sh:property [ sh:path spdx:algorithm ; sh:minCount 1 ; sh:maxCount 1 ] ,
+    [ sh:path spdx:checksumValue ; sh:minCount 1 ; sh:maxCount 1 ; sh:datatype xsd:hexBinary ] .
+ex:Period a sh:NodeShape ; sh:targetClass dcterms:PeriodOfTime ;
+  sh:property [ sh:path dcat:startDate ; sh:minCount 1 ] ,
+    [ sh:path dcat:endDate ; sh:minCount 1 ] .
+"""
+"""The mandatory properties of DCAT-AP 3, and what we promise beyond them, in our own words."""
+
+
+@pytest.fixture(scope="module")
+def client(
+    built: tuple[Release, Report], tiny_environment: dict[str, str]
+) -> Iterator[httpx.Client]:
+    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
+    with (
+        serving(environment, "--release", str(built[0].path)) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def void(client: httpx.Client) -> rdflib.Graph:
+    return rdflib.Graph().parse(data=client.get("/.well-known/void").text, format="turtle")
+
+
+@pytest.fixture(scope="module")
+def here(built: tuple[Release, Report]) -> rdflib.URIRef:
+    return rdflib.URIRef(vocab.dataset(built[0].name))
+
+
+def test_void_equals_a_recount(void: rdflib.Graph, here: rdflib.URIRef, real_store: Store) -> None:
+    quads = list(real_store.quads_for_pattern(None, None, None, DefaultGraph()))
+    classes, triples = Counter(), Counter()
+    subjects, objects = defaultdict(set), defaultdict(set)
+    entities = set()
+    for quad in quads:
+        triples[quad.predicate.value] += 1
+        subjects[quad.predicate.value].add(quad.subject)
+        objects[quad.predicate.value].add(quad.object)
+        if quad.predicate.value == str(RDF.type):
+            classes[quad.object.value] += 1
+            if quad.subject.value.startswith(vocab.BASE):
+                entities.add(quad.subject)
+
+    def number(subject: rdflib.term.Node, predicate: rdflib.URIRef) -> int:
+        return void.value(subject, predicate, any=False).toPython()
+
+    assert number(here, VOID.triples) == len(quads)
+    assert number(here, VOID.entities) == len(entities)
+    assert number(here, VOID.distinctSubjects) == len({quad.subject for quad in quads})
+    assert number(here, VOID.distinctObjects) == len({quad.object for quad in quads})
+    assert number(here, VOID.classes) == len(classes)
+    assert number(here, VOID.properties) == len(triples)
+    theirs = {
+        str(void.value(part, VOID["class"])): number(part, VOID.entities)
+        for part in void.objects(here, VOID.classPartition)
+    }
+    assert theirs == dict(classes)
+    parts = {
+        str(void.value(part, VOID.property)): part
+        for part in void.objects(here, VOID.propertyPartition)
+    }
+    assert parts.keys() == triples.keys()
+    for name, part in parts.items():
+        assert number(part, VOID.triples) == triples[name]
+        assert number(part, VOID.distinctSubjects) == len(subjects[name])
+        assert number(part, VOID.distinctObjects) == len(objects[name])
+
+
+def test_linksets_equal_a_recount(void: rdflib.Graph, real_store: Store) -> None:
+    sets = list(void.subjects(RDF.type, VOID.Linkset))
+    assert sets
+    for each in sets:
+        predicate = NamedNode(str(void.value(each, VOID.linkPredicate)))
+        target = void.value(each, VOID.objectsTarget)
+        space = str(void.value(target, VOID.uriSpace))
+        counted = sum(
+            quad.object.value.startswith(space)
+            for quad in real_store.quads_for_pattern(None, predicate, None, DefaultGraph())
+        )
+        assert void.value(each, VOID.triples).toPython() == counted > 0
+
+
+def test_the_catalogue_has_what_is_mandatory(void: rdflib.Graph) -> None:
+    shapes = rdflib.Graph().parse(data=MANDATORY, format="turtle")
+    conforms, _, text = pyshacl.validate(void, shacl_graph=shapes)
+    assert conforms, text
+    assert len(list(void.subjects(RDF.type, DCAT.Distribution))) >= 4
+    void.remove((None, DCAT.byteSize, None))
+    assert not pyshacl.validate(void, shacl_graph=shapes)[0]
+
+
+def test_distributions_are_what_they_say(client: httpx.Client, built, here) -> None:
+    text = client.get("/dataset/" + built[0].name, headers={"Accept": "text/turtle"}).text
+    graph = rdflib.Graph().parse(data=text, format="turtle")
+    for each in graph.objects(here, DCAT.distribution):
+        content = client.get(str(graph.value(each, DCAT.downloadURL))).content
+        assert graph.value(each, DCAT.byteSize).toPython() == len(content)
+        if checksum := graph.value(each, SPDX.checksum):
+            stated = graph.value(checksum, SPDX.checksumValue)
+            assert str(stated) == hashlib.sha256(content).hexdigest()
+
+
+def test_quality_is_what_the_report_says(
+    void: rdflib.Graph, here: rdflib.URIRef, built: tuple[Release, Report]
+) -> None:
+    measured = {
+        str(each).rpartition("#measured-")[2]: void.value(each, DQV.value).toPython()
+        for each in void.objects(here, DQV.hasQualityMeasurement)
+    }
+    report = built[1]
+    severities = Counter(f"findings-{finding.severity}" for finding in report.findings)
+    verdicts = Counter(f"reconciliations-{each.verdict}" for each in report.reconciliations)
+    assert measured == {**severities, **verdicts}
+
+
+def test_questions_are_executables(client: httpx.Client) -> None:
+    text = client.get("/.well-known/sparql-examples").text
+    graph = rdflib.Graph().parse(data=text, format="turtle")
+    questions = load_questions(PROJECT / "queries" / "questions")
+    assert len(set(graph.subjects(RDF.type, SH.SPARQLExecutable))) == len(questions)
+    for question in questions:
+        node = rdflib.URIRef(f"{vocab.BASE}question/{question.slug}")
+        assert str(graph.value(node, SH.select)) == question.text
+        assert {label.language for label in graph.objects(node, rdflib.RDFS.label)} == {"ja", "en"}
+        assert len(list(graph.objects(node, SH.parameter))) == len(question.parameters)
+    prefixes = str(next(graph.objects(None, SH.prefixes)))
+    assert "sh:declare" in client.get(prefixes, headers={"Accept": "text/turtle"}).text
+
+
+def test_a_question_has_an_iri(client: httpx.Client) -> None:
+    path = "/question/projects-of-a-body"
+    page = client.get(path, headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["Location"]) == (303, "/questions/projects-of-a-body")
+    data = client.get(path, headers={"Accept": "text/turtle"})
+    assert "SPARQLSelectExecutable" in data.text
+    assert client.get("/question/none").status_code == 404
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_page_of_downloads(client: httpx.Client, built, language: str) -> None:
+    text = client.get("/downloads", params={"lang": language}).text
+    for name, checksum in built[0].manifest["outputs"].items():
+        if name != "report.html":  # a page of its own
+            assert name in text
+            assert checksum in text
+    assert built[0].name in client.get("/citation.bib").text
+    cited = client.get("/datacite.json").json()
+    assert cited["version"] == built[0].name
+    assert re.fullmatch(r"\d{4}", cited["publicationYear"])
+    moved = client.get("/dataset", headers={"Accept": "text/html"})
+    assert moved.headers["Location"].startswith("/downloads")
+    assert client.get("/dataset/none").status_code == 404
+
+
+def test_the_temporal_coverage_is_that_of_the_data(void: rdflib.Graph, real_store: Store) -> None:
+    years = sorted(
+        quad.object.value
+        for quad in real_store.quads_for_pattern(
+            None, NamedNode(vocab.expand("dg:fiscalYear")), None, DefaultGraph()
+        )
+    )
+    period = next(void.objects(None, DCTERMS.temporal))
+    assert str(void.value(period, DCAT.startDate)) == years[0]
+    assert str(void.value(period, DCAT.endDate)) == years[-1]

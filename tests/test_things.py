@@ -1,0 +1,365 @@
+"""Every IRI of the graph answers, in every format, and what it answers is true."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import httpx
+import pytest
+import rdflib
+from conftest import serving
+from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, Store, parse
+
+from digiden_kg import vocab
+from digiden_kg.build import input_hashes
+from digiden_kg.describe import context, describe
+from digiden_kg.questions import evaluate
+from digiden_kg.release import Release
+from digiden_kg.report import Report
+from digiden_kg.results import GRAPHS
+from digiden_kg.settings import load_settings
+from digiden_kg.web.site import address_of_thing
+
+BODY = "/doc/body/142069"
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+QUIET = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
+"""rdflib's reader of JSON-LD uses what rdflib itself calls deprecated."""
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def client(
+    built: tuple[Release, Report], tiny_environment: dict[str, str]
+) -> Iterator[httpx.Client]:
+    """A client of a server of the real release."""
+    assert built[0].manifest["inputs"] == input_hashes(
+        dataclasses.replace(load_settings(), project_dir=PROJECT)
+    )
+    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
+    with (
+        serving(environment, "--release", str(built[0].path)) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def iris(real_store: Store) -> list[str]:
+    """Every IRI of ours in the dataset, wherever it stands."""
+    found: set[str] = set()
+    for quad in real_store:
+        for term in (quad.subject, quad.predicate, quad.object, quad.graph_name):
+            if isinstance(term, NamedNode) and term.value.startswith(vocab.BASE):
+                found.add(term.value)
+    return sorted(found)
+
+
+def path_of(iri: str) -> str:
+    """Path of an IRI on the server, as a client asks for it: without the fragment."""
+    return "/" + iri.removeprefix(vocab.BASE).partition("#")[0]
+
+
+def test_every_iri_answers_as_a_page_and_as_turtle(client: httpx.Client, iris: list[str]) -> None:
+    assert len(iris) > 4000
+    pages: dict[str, str] = {}
+    for iri in iris:
+        path = path_of(iri)
+        if path not in pages:
+            page = client.get(path, headers=HTML, follow_redirects=True)
+            assert (page.status_code, page.headers["Content-Type"]) == (
+                200,
+                "text/html; charset=utf-8",
+            ), iri
+            data = client.get(path, headers={"Accept": "text/turtle"}, follow_redirects=True)
+            assert data.status_code == 200, iri
+            assert vocab.BASE in data.text
+            pages[path] = page.text
+        fragment = iri.partition("#")[2]
+        assert not fragment or f'id="{fragment}"' in pages[path], iri
+
+
+def test_every_link_of_a_page_leads_somewhere(client: httpx.Client, iris: list[str]) -> None:
+    seen: set[str] = set()
+    sample = [address_of_thing(iri, "ja") or "" for iri in iris[::40]]
+    for start in ["/", "/ontology?lang=en", "/shapes", *sample]:
+        page = client.get(start, headers=HTML)
+        for link in Links(page.text).addresses:
+            address = link.partition("#")[0]
+            if address.startswith("/") and address not in seen:
+                seen.add(address)
+                answer = client.get(address, headers=HTML, follow_redirects=True)
+                assert answer.status_code == 200, f"{start} -> {address}"
+    assert len(seen) > 500
+
+
+class Links(HTMLParser):
+    """Addresses of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
+
+
+def test_a_thing_leads_to_its_document(client: httpx.Client) -> None:
+    answer = client.get("/id/body/142069?lang=en")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"{BODY}?lang=en"
+    assert client.head("/id/body/142069").status_code == 303
+
+
+@QUIET
+@pytest.mark.parametrize("offer", GRAPHS, ids=lambda offer: offer.name)
+def test_every_format_says_the_same(client: httpx.Client, real_store: Store, offer) -> None:
+    by_end = client.get(f"{BODY}.{offer.name}")
+    by_header = client.get(BODY, headers={"Accept": offer.media_types[0]})
+    assert by_end.content == by_header.content
+    assert by_end.headers["Content-Type"].startswith(offer.media_types[0])
+    assert by_end.headers["ETag"] == by_header.headers["ETag"]
+    text = by_end.text
+    if offer.name == "jsonld":
+        document = json.loads(text)
+        assert document["@context"] == vocab.BASE + "context.jsonld"
+        assert document["graph"][0]["label"]["en"] == "Odawara City"
+        document["@context"] = context()["@context"]
+        text = json.dumps(document)
+        theirs = {
+            (str(s), str(p), str(o))
+            for s, p, o in rdflib.Graph().parse(data=text, format="json-ld")
+        }
+    else:
+        theirs = {
+            (quad.subject.value, quad.predicate.value, quad.object.value)
+            for quad in parse(text, format=offer.engine)
+            if isinstance(quad.graph_name, DefaultGraph)
+        }
+    subject = NamedNode(vocab.BASE + "id/body/142069")
+    ours = {
+        (subject.value, quad.predicate.value, quad.object.value)
+        for quad in real_store.quads_for_pattern(subject, None, None, DefaultGraph())
+    }
+    assert ours <= theirs
+    incoming = {
+        (quad.subject.value, quad.predicate.value, subject.value)
+        for quad in real_store.quads_for_pattern(None, None, subject, DefaultGraph())
+    }
+    assert incoming & theirs
+    for s, p, o in theirs - ours - incoming:
+        assert p == vocab.expand("rdfs:label"), (s, p, o)
+
+
+def test_who_says_so_is_in_trig_and_on_the_page(client: httpx.Client, real_store: Store) -> None:
+    path = "/doc/project/r4-2-type2-3-142069"
+    graphs = {
+        quad.graph_name.value
+        for quad in parse(client.get(f"{path}.trig").text, format=RdfFormat.TRIG)
+        if isinstance(quad.graph_name, NamedNode)
+    }
+    subject = NamedNode(vocab.BASE + "id/project/r4-2-type2-3-142069")
+    assert graphs == {
+        quad.graph_name.value
+        for quad in real_store.quads_for_pattern(subject, None, None, None)
+        if isinstance(quad.graph_name, NamedNode)
+    }
+    page = client.get(path, params={"lang": "en"}, headers=HTML).text
+    for graph in graphs:
+        assert address_of_thing(graph, "en") in page
+    assert "661,074,000" in page
+    assert "inferred" in page
+
+
+def test_incoming_links_are_counted_and_paged(client: httpx.Client, real_store: Store) -> None:
+    prefecture = NamedNode(vocab.BASE + "id/body/010006")
+    lies_in = NamedNode(vocab.expand("dg:inPrefecture"))
+    inside = sorted(
+        quad.subject.value
+        for quad in real_store.quads_for_pattern(None, lies_in, prefecture, DefaultGraph())
+    )
+    assert len(inside) > 100
+    address = "/doc/body/010006?lang=en"
+    seen: list[str] = []
+    while address:
+        text = client.get(address, headers=HTML).text
+        section = next(part for part in text.split("<h3>") if "dg:inPrefecture" in part)
+        assert f"{len(inside)} in all" in section
+        links = Links(section).addresses
+        seen += [link for link in links if link.startswith("/doc/body/0") and "offset" not in link]
+        address = next((link for link in links if "offset=" in link), "")
+    assert [vocab.BASE + "id/" + urlsplit(each).path.removeprefix("/doc/") for each in seen] == (
+        inside
+    )
+
+
+def test_headers_tell_the_other_forms(client: httpx.Client) -> None:
+    answer = client.get(BODY, headers={"Accept": "text/turtle"})
+    links = dict(re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers["Link"]))
+    assert links[vocab.BASE + "id/body/142069"] == "describes"
+    assert links[BODY] == "canonical"
+    assert links[f"{BODY}.jsonld"] == "alternate"
+    assert "Accept" in answer.headers["Vary"]
+    again = client.get(
+        BODY, headers={"Accept": "text/turtle", "If-None-Match": answer.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    assert not again.content
+    head = client.head(BODY, headers={"Accept": "text/turtle"})
+    assert head.headers["ETag"] == answer.headers["ETag"]
+    assert not head.content
+
+
+@QUIET
+@pytest.mark.parametrize("name", ["ontology", "shapes"])
+@pytest.mark.parametrize("end", ["ttl", "jsonld", "rdf", "nt"])
+def test_vocabularies_come_whole(
+    client: httpx.Client, real_store: Store, name: str, end: str
+) -> None:
+    text = client.get(f"/{name}.{end}").text
+    size = sum(
+        1 for _ in real_store.quads_for_pattern(None, None, None, NamedNode(vocab.source(name)))
+    )
+    formats = {"ttl": "turtle", "jsonld": "json-ld", "rdf": "xml", "nt": "nt"}
+    assert len(rdflib.Graph().parse(data=text, format=formats[end])) == size
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_ontology_page_defines_every_term(
+    client: httpx.Client, real_store: Store, language: str
+) -> None:
+    text = client.get(f"/ontology?lang={language}", headers=HTML).text
+    rows = evaluate(
+        real_store,
+        f"""PREFIX skos: <{vocab.PREFIXES["skos"]}>
+SELECT ?term ?definition {{ ?term skos:definition ?definition
+  FILTER(STRSTARTS(STR(?term), "{vocab.PREFIXES["dg"]}") && LANG(?definition) = "{language}") }}""",
+    ).rows
+    assert len(rows) > 100
+    plain = HTMLText(text).text
+    for term, definition in rows:
+        assert f'id="{term.value.partition("#")[2]}"' in text
+        assert definition.value in plain
+
+
+class HTMLText(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.feed(text)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_what_is_unknown_has_neighbours(client: httpx.Client) -> None:
+    data = client.get("/id/body/小田原", headers={"Accept": "text/turtle"})
+    assert data.status_code == 404
+    assert vocab.BASE + "id/body/142069" in data.json()["near"]
+    page = client.get("/doc/body/おだわら?lang=en", headers=HTML)
+    assert page.status_code == 404
+    assert "Odawara City" in page.text
+    assert client.get("/scheme/none", headers=HTML).status_code == 404
+    assert client.get("/ontology/9.9", headers=HTML).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/id/body/142069/",
+        "/id//body/142069",
+        "/doc/../../etc/passwd",
+        "/doc/%2e%2e/%2e%2e/etc/passwd",
+        "/doc/body/142069%0d%0aSet-Cookie:%20a=b",
+        "/id/body/%0d%0aSet-Cookie:%20a=b",
+        "/doc/body/<script>alert(1)</script>",
+        "/doc/body/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        "/doc/body/%22%3E%3Cscript%3E",
+        "/doc/body/%00",
+        "/doc/body/%ff",
+        "/scheme/%7B%7D%20UNION",
+        "/source/%3E%20%3Fp%20%3Fo%20%7D",
+        "/doc/" + quote("市町村" * 300),
+        "/doc/body/142069.ttl.ttl",
+    ],
+)
+@pytest.mark.parametrize("accept", ["text/html", "text/turtle"])
+def test_strange_paths_are_not_found_and_nothing_leaks(
+    client: httpx.Client, path: str, accept: str
+) -> None:
+    answer = client.get(path, headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert "Set-Cookie" not in answer.headers
+    assert "<script>" not in answer.text
+    assert "root:" not in answer.text
+
+
+def test_parameters_are_not_believed(client: httpx.Client) -> None:
+    for query in ("relation=%3E%3Cscript%3E", "offset=-1", "offset=1e9", "lang=%0d%0aX:%20y"):
+        answer = client.get(f"{BODY}?{query}", headers=HTML)
+        assert answer.status_code == 200, query
+        assert "<script>" not in answer.text
+        assert "X" not in answer.headers
+    assert client.get(f"{BODY}?format=none").status_code == 406
+    assert client.get(BODY, headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_search_engines_are_told(client: httpx.Client) -> None:
+    text = client.get(BODY, params={"lang": "en"}, headers=HTML).text
+    (script,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', text, re.DOTALL)
+    content = json.loads(script)
+    assert content["@type"] == "GovernmentOrganization"
+    assert content["name"] == "Odawara City"
+    assert content["@id"] == vocab.BASE + "id/body/142069"
+    assert client.get("/robots.txt").text.count("Sitemap: ") == 1
+    sitemap = client.get("/sitemap.xml").text
+    assert BODY in sitemap
+    assert sitemap.count("<loc>") > 3000
+
+
+def test_retired_things_lead_on_or_are_gone(
+    tmp_path: Path, tiny_environment: dict[str, str]
+) -> None:
+    base = f"{vocab.BASE}id/body/"
+    file = tmp_path / "retired.ttl"
+    file.write_text(
+        f"""@prefix dcterms: <{vocab.PREFIXES["dcterms"]}> .
+@prefix owl: <{vocab.PREFIXES["owl"]}> .
+@prefix rdfs: <{vocab.PREFIXES["rdfs"]}> .
+<{base}old> dcterms:isReplacedBy <{base}new> .
+<{base}new> rdfs:label "New" .
+<{base}gone> owl:deprecated true .""",
+        encoding="utf-8",
+    )
+    with serving(tiny_environment, "--data", str(file)) as address:
+        for start in ("id", "doc"):
+            moved = httpx.get(f"{address}/{start}/body/old", headers=HTML)
+            while moved.status_code == 303:
+                moved = httpx.get(address + moved.headers["Location"], headers=HTML)
+            assert (moved.status_code, moved.headers["Location"]) == (301, "/doc/body/new")
+        assert httpx.get(f"{address}/doc/body/gone").status_code == 410
+        assert "New" in httpx.get(f"{address}/doc/body/new", headers=HTML).text
+
+
+def test_a_description_of_nothing_is_none(tiny_store: Store) -> None:
+    async def ask(query: str):
+        return evaluate(tiny_store, query)
+
+    assert asyncio.run(describe(ask, "http://example.org/none")) is None
+    found = asyncio.run(describe(ask, next(_subjects(tiny_store))))
+    assert found is not None
+    assert found.statements
+
+
+def _subjects(store: Store) -> Iterator[str]:
+    for quad in store.quads_for_pattern(None, None, None, DefaultGraph()):
+        assert isinstance(quad, Quad)
+        if isinstance(quad.subject, NamedNode):
+            yield quad.subject.value
