@@ -29,6 +29,7 @@ from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.questions import add_questions
+from digiden_kg.web.reuse import add_reuse
 from digiden_kg.web.search import add_search
 from digiden_kg.web.site import POLICY, Site
 from digiden_kg.web.start import add_start
@@ -149,6 +150,7 @@ def create_app(
     add_state(app, site, sums, settings.metrics)
     add_files(app, site)
     add_search(app, site)
+    add_reuse(app, site)
     add_datasets(app, site)
     add_things(app, site)
     return app

@@ -1,0 +1,133 @@
+"""The pages in a real browser: nothing fails, nothing is fetched from elsewhere, all can use them.
+
+Chromium must be installed; its absence is a failure, not a skip.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import serving
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from digiden_kg.release import Release
+from digiden_kg.report import Report
+
+PROJECT = Path(__file__).parents[1]
+PAGES = [
+    "/",
+    "/search?q=図書館",
+    "/search?q=zzzzz",
+    "/doc/body/142069",
+    "/doc/project/r4-2-type2-3-142069",
+    "/doc/body/none",
+    "/reuse",
+    "/downloads",
+    "/questions/adopters-of-a-model-service",
+    "/sparql?format=html&query=SELECT%20*%20%7B%20%3Fs%20a%20%3Fc%20%7D%20LIMIT%203",
+]
+
+
+@pytest.fixture(scope="module")
+def address(built: tuple[Release, Report], tiny_environment: dict[str, str]) -> Iterator[str]:
+    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
+    with serving(environment, "--release", str(built[0].path)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "these tests need Chromium: apt-get install chromium"
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+def opened(browser: Browser, address: str, *, width: int = 1200, script: bool = True) -> Page:
+    """Open a page; what goes wrong in it is collected in ``page.wrong``."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, java_script_enabled=script, locale="ja-JP"
+    )
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else 0)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    root = "/".join(address.split("/")[:3])
+    page.on("request", lambda asked: 0 if asked.url.startswith(root) else wrong.append(asked.url))
+    page.goto(address)
+    # A page that is not found is logged by the browser itself.
+    page.wrong = [each for each in wrong if "404" not in each]
+    return page
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible_and_clean(
+    browser: Browser, address: str, path: str, language: str
+) -> None:
+    mark = "&" if "?" in path else "?"
+    page = opened(browser, f"{address}{path}{mark}lang={language}")
+    assert page.wrong == []
+    assert page.locator("html").get_attribute("lang") == language
+    found = Axe().run(page).response["violations"]
+    bad = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in SERIOUS]
+    assert bad == []
+    page.context.close()
+
+
+SERIOUS = ("serious", "critical")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_a_phone(browser: Browser, address: str, path: str) -> None:
+    page = opened(browser, address + path, width=320)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.context.close()
+
+
+def test_who_runs_a_service_is_found_from_the_start_without_scripts(
+    browser: Browser, address: str
+) -> None:
+    page = opened(browser, address + "/", script=False)
+    page.locator("header input[name=q]").fill("電子図書館")
+    page.locator("header button").click()
+    assert "上天草市" in page.locator("main").inner_text()
+    page.locator("main a", has_text="昭和村").first.click()
+    assert page.locator("h1").inner_text() == "昭和村"
+    page.context.close()
+
+
+def test_what_a_town_got_is_two_clicks_away(browser: Browser, address: str) -> None:
+    page = opened(browser, address + "/")
+    page.locator("header input[name=q]").fill("おだわら")
+    page.keyboard.press("Enter")
+    page.locator("main a", has_text="デジタルブラブラ城下町").first.click()
+    text = page.locator("main").inner_text()
+    for words in ("661,074,000", "小田原市", "地域ポイント", "推定"):
+        assert words in text
+    page.locator(".sources a").first.click()
+    assert page.locator("h1").inner_text()
+    assert page.wrong == []
+    page.context.close()
+
+
+def test_the_query_behind_an_answer_can_be_changed(browser: Browser, address: str) -> None:
+    page = opened(browser, f"{address}/questions/my-number-card-type-bodies?lang=en")
+    page.locator("summary").click()
+    page.get_by_text("Open on the SPARQL page").click()
+    query = page.locator("#query").input_value()
+    page.locator("#query").fill(query + "\nLIMIT 2")
+    page.get_by_role("button", name="Run").click()
+    assert page.locator("tbody tr").count() == 2
+    page.locator("#query").fill("SELECT ?x {")
+    page.get_by_role("button", name="Run").click()
+    assert "line" in page.locator(".failure").inner_text().lower()
+    page.context.close()
