@@ -106,6 +106,8 @@ GRAPHS = (
 )
 HTML = Format(("html",), ("text/html", "application/xhtml+xml"))
 """A page for people; only the web offers it."""
+XLSX = Format(("xlsx",), ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",))
+"""A table for spreadsheets; written from the whole answer, see ``export``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 from fastapi import FastAPI, Request, Response
 
 from digiden_kg.exceptions import QueryError
-from digiden_kg.questions import Question
-from digiden_kg.results import HTML, TABLES, find_format, negotiate
+from digiden_kg.export import write_xlsx
+from digiden_kg.questions import Question, heading
+from digiden_kg.results import HTML, TABLES, XLSX, Chosen, find_format, negotiate
 from digiden_kg.web import problems, sparql
 from digiden_kg.web.site import Site, address_of, language_of, page_route, table_of
 
@@ -35,7 +38,7 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
     }
     # A page unless something else is asked for: an address in a browser or a mail means the page.
     wanted, accept = request.query_params.get("format"), request.headers.get("accept")
-    offers = (HTML, *TABLES)
+    offers = (HTML, *TABLES, XLSX)
     chosen = find_format(offers, wanted) if wanted else negotiate(offers, accept)
     if chosen.format is HTML and "lang" in question.parameters:
         values["lang"] = [language_of(request)]
@@ -46,6 +49,8 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
 
     if chosen.format is not HTML:
         asked = sparql.SparqlRequest(bind(), download=question.slug if wanted else None)
+        if chosen.format is XLSX:
+            return await _workbook(site, request, question, asked, chosen)
         return await site.answers.answer(request, asked, chosen)
     text, table, error = question.text, None, None
     try:
@@ -65,5 +70,44 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
         text=text,
         table=table,
         error=error,
-        formats={offer.name: address_of(request, format=offer.name) for offer in TABLES},
+        formats={offer.name: address_of(request, format=offer.name) for offer in (*TABLES, XLSX)},
+    )
+
+
+async def _workbook(
+    site: Site,
+    request: Request,
+    question: Question,
+    asked: sparql.SparqlRequest,
+    chosen: Chosen,
+) -> Response:
+    """Return the answer as XLSX, with a sheet that says what it is."""
+    assert asked.query is not None
+    language, names = language_of(request), await site.headings()
+    answer = await site.ask(asked.query)
+    output = io.BytesIO()
+    write_xlsx(
+        answer,
+        output,
+        title=question.title[language],
+        headings={
+            column: (heading(column, names) or {}).get(language, column)
+            for column in answer.columns
+        },
+        notes=[
+            ("質問 / Question", question.title[language]),
+            ("完全さ / Completeness", (question.complete or {}).get(language, "")),
+            ("リリース / Release", site.release.name),
+            ("ライセンス / Licence", "CC BY 4.0"),
+            ("SPARQL", asked.query),
+        ],
+    )
+    return Response(
+        output.getvalue(),
+        headers={
+            "Content-Type": chosen.content_type,
+            "Content-Disposition": sparql.disposition(question.slug, XLSX.name),
+            "Vary": "Accept, Accept-Language",
+            "Cache-Control": "no-cache",
+        },
     )
