@@ -178,6 +178,22 @@ def test_who_says_so_is_in_trig_and_on_the_page(client: httpx.Client, real_store
     assert "inferred" in page
 
 
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_predicate_of_a_page_has_words(
+    client: httpx.Client, iris: list[str], language: str
+) -> None:
+    # One thing of each kind; what belongs to the vocabularies themselves is for those who know RDF.
+    kinds = {iri.removeprefix(vocab.BASE).rpartition("/")[0]: iri for iri in iris}
+    checked = 0
+    for kind, iri in kinds.items():
+        if kind.startswith(("id/", "source/", "scheme/")):
+            page = client.get(address_of_thing(iri, language) or "", headers=HTML).text
+            for words, name in re.findall(r"<(?:dt|h3)>([^<]*) <small>([\w-]+:[\w-]+)", page):
+                assert words != name, f"{iri}: {name} has no words"
+                checked += 1
+    assert checked > 200
+
+
 def test_incoming_links_are_counted_and_paged(client: httpx.Client, real_store: Store) -> None:
     prefecture = NamedNode(vocab.BASE + "id/body/010006")
     lies_in = NamedNode(vocab.expand("dg:inPrefecture"))

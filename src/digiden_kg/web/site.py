@@ -74,6 +74,7 @@ class _Known:
     release: Release
     questions: Mapping[str, Question]
     columns: Mapping[str, Text]
+    reused: Mapping[str, Text]
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     graphs: list[Answer] = field(default_factory=list)
     counts: list[metadata.Counts] = field(default_factory=list)
@@ -83,10 +84,12 @@ class _Known:
 
 def _read(release: Release, settings: Settings) -> _Known:
     if release.is_draft:
-        return _Known(release, {}, {})
+        return _Known(release, {}, {}, {})
     listed = load_questions(settings.queries_dir / "questions")
     columns = load_headings(settings.queries_dir / "columns.csv")
-    return _Known(release, {each.slug: each for each in listed}, columns)
+    terms = settings.queries_dir / "terms.csv"
+    reused = load_headings(terms) if terms.is_file() else {}
+    return _Known(release, {each.slug: each for each in listed}, columns, reused)
 
 
 class Site:
@@ -122,6 +125,11 @@ class Site:
     def questions(self) -> Mapping[str, Question]:
         """The saved questions by their names."""
         return self._known.questions
+
+    @property
+    def terms(self) -> Mapping[str, Text]:
+        """What terms of other vocabularies are called, by their prefixed names."""
+        return self._known.reused
 
     async def switch(self, release: Release) -> None:
         """Serve another release from now on; queries that run finish on the old one.

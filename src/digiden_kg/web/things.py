@@ -219,7 +219,7 @@ def _page(
     language = language_of(request)
     groups = [
         (
-            found.label(predicate, language),
+            _term(site, found, predicate, language),
             vocab.shorten(predicate),
             [_shown(found, said, language) for said in _in_language(listed, language)],
         )
@@ -227,7 +227,7 @@ def _page(
     ]
     incoming = [
         {
-            "label": found.label(link.predicate, language),
+            "label": _term(site, found, link.predicate, language),
             "name": vocab.shorten(link.predicate),
             "total": link.total,
             "first": link.offset + 1,
@@ -261,6 +261,15 @@ def _page(
     )
     page.headers.update(headers)
     return page
+
+
+def _term(site: Site, found: Description, predicate: str, language: str) -> str:
+    """Return what a predicate is called: by the ontology, or for reused terms by our list."""
+    if predicate not in found.labels:
+        names = site.terms.get(vocab.shorten(predicate))
+        if names:
+            return names[language]
+    return found.label(predicate, language)
 
 
 def _more(address: str, language: str, relation: str, offset: int) -> str:
