@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from pyoxigraph import RdfFormat, Store
 
@@ -161,3 +162,18 @@ def live_server(tiny_environment: dict[str, str], tiny_release: Release) -> Iter
     """Address of a server process that serves the tiny release."""
     with serving(tiny_environment, "--release", str(tiny_release.path)) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def real_server(built: tuple[Release, Report], tiny_environment: dict[str, str]) -> Iterator[str]:
+    """Address of a server process that serves the release of the project's own tables."""
+    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
+    with serving(environment, "--release", str(built[0].path)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def web(real_server: str) -> Iterator[httpx.Client]:
+    """A client of that server."""
+    with httpx.Client(base_url=real_server, timeout=60) as client:
+        yield client

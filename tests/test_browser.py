@@ -7,17 +7,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import serving
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from digiden_kg.release import Release
-from digiden_kg.report import Report
-
-PROJECT = Path(__file__).parents[1]
 PAGES = [
     "/",
     "/search?q=図書館",
@@ -30,13 +24,6 @@ PAGES = [
     "/questions/adopters-of-a-model-service",
     "/sparql?format=html&query=SELECT%20*%20%7B%20%3Fs%20a%20%3Fc%20%7D%20LIMIT%203",
 ]
-
-
-@pytest.fixture(scope="module")
-def address(built: tuple[Release, Report], tiny_environment: dict[str, str]) -> Iterator[str]:
-    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
-    with serving(environment, "--release", str(built[0].path)) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +58,10 @@ def opened(browser: Browser, address: str, *, width: int = 1200, script: bool = 
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_accessible_and_clean(
-    browser: Browser, address: str, path: str, language: str
+    browser: Browser, real_server: str, path: str, language: str
 ) -> None:
     mark = "&" if "?" in path else "?"
-    page = opened(browser, f"{address}{path}{mark}lang={language}")
+    page = opened(browser, f"{real_server}{path}{mark}lang={language}")
     assert page.wrong == []
     assert page.locator("html").get_attribute("lang") == language
     found = Axe().run(page).response["violations"]
@@ -87,16 +74,16 @@ SERIOUS = ("serious", "critical")
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_a_phone(browser: Browser, address: str, path: str) -> None:
-    page = opened(browser, address + path, width=320)
+def test_a_page_fits_a_phone(browser: Browser, real_server: str, path: str) -> None:
+    page = opened(browser, real_server + path, width=320)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.context.close()
 
 
 def test_who_runs_a_service_is_found_from_the_start_without_scripts(
-    browser: Browser, address: str
+    browser: Browser, real_server: str
 ) -> None:
-    page = opened(browser, address + "/", script=False)
+    page = opened(browser, real_server + "/", script=False)
     page.locator("header input[name=q]").fill("電子図書館")
     page.locator("header button").click()
     assert "上天草市" in page.locator("main").inner_text()
@@ -105,8 +92,8 @@ def test_who_runs_a_service_is_found_from_the_start_without_scripts(
     page.context.close()
 
 
-def test_what_a_town_got_is_two_clicks_away(browser: Browser, address: str) -> None:
-    page = opened(browser, address + "/")
+def test_what_a_town_got_is_two_clicks_away(browser: Browser, real_server: str) -> None:
+    page = opened(browser, real_server + "/")
     page.locator("header input[name=q]").fill("おだわら")
     page.keyboard.press("Enter")
     page.locator("main a", has_text="デジタルブラブラ城下町").first.click()
@@ -119,8 +106,8 @@ def test_what_a_town_got_is_two_clicks_away(browser: Browser, address: str) -> N
     page.context.close()
 
 
-def test_the_query_behind_an_answer_can_be_changed(browser: Browser, address: str) -> None:
-    page = opened(browser, f"{address}/questions/my-number-card-type-bodies?lang=en")
+def test_the_query_behind_an_answer_can_be_changed(browser: Browser, real_server: str) -> None:
+    page = opened(browser, f"{real_server}/questions/my-number-card-type-bodies?lang=en")
     page.locator("summary").click()
     page.get_by_text("Open on the SPARQL page").click()
     query = page.locator("#query").input_value()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pyshacl
 import pytest
 import rdflib
-from conftest import serving
 from pyoxigraph import DefaultGraph, NamedNode, Store
 from rdflib.namespace import DCAT, DCTERMS, RDF, SH, VOID
 
@@ -70,20 +68,8 @@ ex:Period a sh:NodeShape ; sh:targetClass dcterms:PeriodOfTime ;
 
 
 @pytest.fixture(scope="module")
-def client(
-    built: tuple[Release, Report], tiny_environment: dict[str, str]
-) -> Iterator[httpx.Client]:
-    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
-    with (
-        serving(environment, "--release", str(built[0].path)) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module")
-def void(client: httpx.Client) -> rdflib.Graph:
-    return rdflib.Graph().parse(data=client.get("/.well-known/void").text, format="turtle")
+def void(web: httpx.Client) -> rdflib.Graph:
+    return rdflib.Graph().parse(data=web.get("/.well-known/void").text, format="turtle")
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +139,11 @@ def test_the_catalogue_has_what_is_mandatory(void: rdflib.Graph) -> None:
     assert not pyshacl.validate(void, shacl_graph=shapes)[0]
 
 
-def test_distributions_are_what_they_say(client: httpx.Client, built, here) -> None:
-    text = client.get("/dataset/" + built[0].name, headers={"Accept": "text/turtle"}).text
+def test_distributions_are_what_they_say(web: httpx.Client, built, here) -> None:
+    text = web.get("/dataset/" + built[0].name, headers={"Accept": "text/turtle"}).text
     graph = rdflib.Graph().parse(data=text, format="turtle")
     for each in graph.objects(here, DCAT.distribution):
-        content = client.get(str(graph.value(each, DCAT.downloadURL))).content
+        content = web.get(str(graph.value(each, DCAT.downloadURL))).content
         assert graph.value(each, DCAT.byteSize).toPython() == len(content)
         if checksum := graph.value(each, SPDX.checksum):
             stated = graph.value(checksum, SPDX.checksumValue)
@@ -177,8 +163,8 @@ def test_quality_is_what_the_report_says(
     assert measured == {**severities, **verdicts}
 
 
-def test_questions_are_executables(client: httpx.Client) -> None:
-    text = client.get("/.well-known/sparql-examples").text
+def test_questions_are_executables(web: httpx.Client) -> None:
+    text = web.get("/.well-known/sparql-examples").text
     graph = rdflib.Graph().parse(data=text, format="turtle")
     questions = load_questions(PROJECT / "queries" / "questions")
     assert len(set(graph.subjects(RDF.type, SH.SPARQLExecutable))) == len(questions)
@@ -188,32 +174,32 @@ def test_questions_are_executables(client: httpx.Client) -> None:
         assert {label.language for label in graph.objects(node, rdflib.RDFS.label)} == {"ja", "en"}
         assert len(list(graph.objects(node, SH.parameter))) == len(question.parameters)
     prefixes = str(next(graph.objects(None, SH.prefixes)))
-    assert "sh:declare" in client.get(prefixes, headers={"Accept": "text/turtle"}).text
+    assert "sh:declare" in web.get(prefixes, headers={"Accept": "text/turtle"}).text
 
 
-def test_a_question_has_an_iri(client: httpx.Client) -> None:
+def test_a_question_has_an_iri(web: httpx.Client) -> None:
     path = "/question/projects-of-a-body"
-    page = client.get(path, headers={"Accept": "text/html"})
+    page = web.get(path, headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["Location"]) == (303, "/questions/projects-of-a-body")
-    data = client.get(path, headers={"Accept": "text/turtle"})
+    data = web.get(path, headers={"Accept": "text/turtle"})
     assert "SPARQLSelectExecutable" in data.text
-    assert client.get("/question/none").status_code == 404
+    assert web.get("/question/none").status_code == 404
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_the_page_of_downloads(client: httpx.Client, built, language: str) -> None:
-    text = client.get("/downloads", params={"lang": language}).text
+def test_the_page_of_downloads(web: httpx.Client, built, language: str) -> None:
+    text = web.get("/downloads", params={"lang": language}).text
     for name, checksum in built[0].manifest["outputs"].items():
         if name != "report.html":  # a page of its own
             assert name in text
             assert checksum in text
-    assert built[0].name in client.get("/citation.bib").text
-    cited = client.get("/datacite.json").json()
+    assert built[0].name in web.get("/citation.bib").text
+    cited = web.get("/datacite.json").json()
     assert cited["version"] == built[0].name
     assert re.fullmatch(r"\d{4}", cited["publicationYear"])
-    moved = client.get("/dataset", headers={"Accept": "text/html"})
+    moved = web.get("/dataset", headers={"Accept": "text/html"})
     assert moved.headers["Location"].startswith("/downloads")
-    assert client.get("/dataset/none").status_code == 404
+    assert web.get("/dataset/none").status_code == 404
 
 
 def test_the_temporal_coverage_is_that_of_the_data(void: rdflib.Graph, real_store: Store) -> None:

@@ -5,37 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import serving
 from pyoxigraph import Store
 
 from digiden_kg import vocab
 from digiden_kg.questions import evaluate
-from digiden_kg.release import Release
-from digiden_kg.report import Report
 
 PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def client(
-    built: tuple[Release, Report], tiny_environment: dict[str, str]
-) -> Iterator[httpx.Client]:
-    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
-    with (
-        serving(environment, "--release", str(built[0].path)) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module")
-def rows(client: httpx.Client) -> list[dict[str, str]]:
-    text = client.get("/reuse", params={"format": "csv", "lang": "ja"}).text
+def rows(web: httpx.Client) -> list[dict[str, str]]:
+    text = web.get("/reuse", params={"format": "csv", "lang": "ja"}).text
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -56,9 +40,9 @@ SELECT DISTINCT ?service ?body ?project
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_the_page_names_every_body(
-    client: httpx.Client, rows: list[dict[str, str]], language: str
+    web: httpx.Client, rows: list[dict[str, str]], language: str
 ) -> None:
-    page = client.get("/reuse", params={"lang": language})
+    page = web.get("/reuse", params={"lang": language})
     assert page.is_success
     for row in rows:
         assert f"/doc/{row['body'].partition('/id/')[2]}?lang={language}" in page.text
@@ -66,14 +50,12 @@ def test_the_page_names_every_body(
             assert row["bodyLabel"] in page.text
 
 
-def test_two_prefectures_share_what_both_run(
-    client: httpx.Client, rows: list[dict[str, str]]
-) -> None:
+def test_two_prefectures_share_what_both_run(web: httpx.Client, rows: list[dict[str, str]]) -> None:
     by_prefecture: dict[str, set[str]] = {}
     for row in rows:
         by_prefecture.setdefault(row["prefecture"], set()).add(row["serviceLabel"])
     a, b = sorted(by_prefecture, key=lambda each: -len(by_prefecture[each]))[:2]
-    page = client.get("/reuse", params={"a": a, "b": b, "lang": "ja"}).text
+    page = web.get("/reuse", params={"a": a, "b": b, "lang": "ja"}).text
     section = page.partition("共通する型</h2>")[2].partition("<h2>")[0]
     both = by_prefecture[a] & by_prefecture[b]
     assert both
@@ -81,20 +63,20 @@ def test_two_prefectures_share_what_both_run(
         assert (f">{label}</a></th>" in section) == (label in both)
 
 
-def test_filters_narrow_down(client: httpx.Client, rows: list[dict[str, str]]) -> None:
+def test_filters_narrow_down(web: httpx.Client, rows: list[dict[str, str]]) -> None:
     kind = rows[0]["type"]
-    text = client.get("/reuse", params={"format": "csv", "type": kind}).text
+    text = web.get("/reuse", params={"format": "csv", "type": kind}).text
     narrowed = list(csv.DictReader(io.StringIO(text)))
     assert len(narrowed) == sum(row["type"] == kind for row in rows) < len(rows)
-    assert client.get("/reuse", params={"type": "none", "a": "x", "b": "<script>"}).is_success
-    assert client.get("/reuse", params={"format": "none"}).status_code == 406
+    assert web.get("/reuse", params={"type": "none", "a": "x", "b": "<script>"}).is_success
+    assert web.get("/reuse", params={"format": "none"}).status_code == 406
 
 
 @pytest.mark.parametrize("kind", ["graphml", "gexf"])
 def test_the_network_has_a_node_for_each(
-    client: httpx.Client, rows: list[dict[str, str]], kind: str
+    web: httpx.Client, rows: list[dict[str, str]], kind: str
 ) -> None:
-    root = ET.fromstring(client.get("/reuse", params={"format": kind}).text)
+    root = ET.fromstring(web.get("/reuse", params={"format": kind}).text)
     names = [element.tag.rpartition("}")[2] for element in root.iter()]
     things = {row["body"] for row in rows} | {row["service"] for row in rows}
     assert names.count("node") == len(things)

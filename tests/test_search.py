@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyoxigraph import Store
 
 from digiden_kg.normalize import fold
 from digiden_kg.questions import evaluate
-from digiden_kg.release import Release
-from digiden_kg.report import Report
 from digiden_kg.search import Entry, Index, read_entries
 
 PROJECT = Path(__file__).parents[1]
@@ -38,18 +34,6 @@ def index(real_store: Store) -> Index:
         for name in ("search-things.rq", "search-facets.rq")
     ]
     return Index(read_entries(*rows))
-
-
-@pytest.fixture(scope="module")
-def client(
-    built: tuple[Release, Report], tiny_environment: dict[str, str]
-) -> Iterator[httpx.Client]:
-    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
-    with (
-        serving(environment, "--release", str(built[0].path)) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
-    ):
-        yield client
 
 
 @pytest.mark.parametrize(
@@ -110,20 +94,20 @@ def test_search_finds_exactly_what_contains_every_word(names: list[str], text: s
 
 
 @pytest.mark.parametrize("text", ["", "%00", "' OR 1=1", '"', "*", "AND", "x" * 5000, "<script>"])
-def test_strange_searches_are_searches(client: httpx.Client, text: str) -> None:
-    page = client.get("/search", params={"q": text})
+def test_strange_searches_are_searches(web: httpx.Client, text: str) -> None:
+    page = web.get("/search", params={"q": text})
     assert page.status_code == 200
     assert "<script>" not in page.text
-    assert client.get("/api/search", params={"q": text, "start": "x", "limit": "-1"}).is_success
+    assert web.get("/api/search", params={"q": text, "start": "x", "limit": "-1"}).is_success
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_page_interface_and_table_agree(client: httpx.Client, language: str) -> None:
+def test_page_interface_and_table_agree(web: httpx.Client, language: str) -> None:
     asked = {"q": "図書館", "lang": language, "kind": "Service"}
-    data = client.get("/api/search", params=asked).json()
-    page = client.get("/search", params=asked).text
+    data = web.get("/api/search", params=asked).json()
+    page = web.get("/search", params=asked).text
     rows = list(
-        csv.DictReader(io.StringIO(client.get("/search", params={**asked, "format": "csv"}).text))
+        csv.DictReader(io.StringIO(web.get("/search", params={**asked, "format": "csv"}).text))
     )
     assert data["total"] == len(rows) == len(data["results"]) > 0
     assert [row["iri"] for row in rows] == [each["iri"] for each in data["results"]]
@@ -131,28 +115,28 @@ def test_page_interface_and_table_agree(client: httpx.Client, language: str) -> 
         assert each["address"].replace("&", "&amp;") in page
         assert each["label"] in page
         assert each["kind"] == "Service"
-        assert client.get(each["address"]).is_success
+        assert web.get(each["address"]).is_success
     assert ("導入サービス" if language == "ja" else "Service") in page
 
 
-def test_facets_are_links_that_keep_the_rest(client: httpx.Client) -> None:
-    page = client.get("/search", params={"q": "小", "lang": "en"}, headers={"Accept": "text/html"})
+def test_facets_are_links_that_keep_the_rest(web: httpx.Client) -> None:
+    page = web.get("/search", params={"q": "小", "lang": "en"}, headers={"Accept": "text/html"})
     menu = page.text.partition('class="facets"')[2].partition("</nav>")[0]
     links = [part.partition('"')[0].replace("&amp;", "&") for part in menu.split('href="')[1:]]
     assert len(links) > 5
     for link in links[:8]:
         assert "lang=en" in link
         assert "q=%E5%B0%8F" in link
-        narrowed = client.get(link)
+        narrowed = web.get(link)
         assert narrowed.is_success
         assert 'aria-current="true"' in narrowed.text
 
 
-def test_more_results_are_a_link_away(client: httpx.Client) -> None:
+def test_more_results_are_a_link_away(web: httpx.Client) -> None:
     seen: list[str] = []
     start = 0
     while True:
-        found = client.get(
+        found = web.get(
             "/api/search",
             params={"q": "市", "kind": "LocalGovernment", "limit": 200, "start": start},
         ).json()

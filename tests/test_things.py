@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -18,13 +17,9 @@ from conftest import serving
 from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, Store, parse
 
 from digiden_kg import vocab
-from digiden_kg.build import input_hashes
 from digiden_kg.describe import context, describe
 from digiden_kg.questions import evaluate
-from digiden_kg.release import Release
-from digiden_kg.report import Report
 from digiden_kg.results import GRAPHS
-from digiden_kg.settings import load_settings
 from digiden_kg.web.site import address_of_thing
 
 BODY = "/doc/body/142069"
@@ -32,22 +27,6 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 QUIET = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
 """rdflib's reader of JSON-LD uses what rdflib itself calls deprecated."""
 PROJECT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def client(
-    built: tuple[Release, Report], tiny_environment: dict[str, str]
-) -> Iterator[httpx.Client]:
-    """A client of a server of the real release."""
-    assert built[0].manifest["inputs"] == input_hashes(
-        dataclasses.replace(load_settings(), project_dir=PROJECT)
-    )
-    environment = {**tiny_environment, "DIGIDEN_PROJECT": str(PROJECT), "DIGIDEN_DEADLINE": "10"}
-    with (
-        serving(environment, "--release", str(built[0].path)) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
-    ):
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -66,18 +45,18 @@ def path_of(iri: str) -> str:
     return "/" + iri.removeprefix(vocab.BASE).partition("#")[0]
 
 
-def test_every_iri_answers_as_a_page_and_as_turtle(client: httpx.Client, iris: list[str]) -> None:
+def test_every_iri_answers_as_a_page_and_as_turtle(web: httpx.Client, iris: list[str]) -> None:
     assert len(iris) > 4000
     pages: dict[str, str] = {}
     for iri in iris:
         path = path_of(iri)
         if path not in pages:
-            page = client.get(path, headers=HTML, follow_redirects=True)
+            page = web.get(path, headers=HTML, follow_redirects=True)
             assert (page.status_code, page.headers["Content-Type"]) == (
                 200,
                 "text/html; charset=utf-8",
             ), iri
-            data = client.get(path, headers={"Accept": "text/turtle"}, follow_redirects=True)
+            data = web.get(path, headers={"Accept": "text/turtle"}, follow_redirects=True)
             assert data.status_code == 200, iri
             assert vocab.BASE in data.text
             pages[path] = page.text
@@ -85,16 +64,16 @@ def test_every_iri_answers_as_a_page_and_as_turtle(client: httpx.Client, iris: l
         assert not fragment or f'id="{fragment}"' in pages[path], iri
 
 
-def test_every_link_of_a_page_leads_somewhere(client: httpx.Client, iris: list[str]) -> None:
+def test_every_link_of_a_page_leads_somewhere(web: httpx.Client, iris: list[str]) -> None:
     seen: set[str] = set()
     sample = [address_of_thing(iri, "ja") or "" for iri in iris[::40]]
     for start in ["/", "/ontology?lang=en", "/shapes", *sample]:
-        page = client.get(start, headers=HTML)
+        page = web.get(start, headers=HTML)
         for link in Links(page.text).addresses:
             address = link.partition("#")[0]
             if address.startswith("/") and address not in seen:
                 seen.add(address)
-                answer = client.get(address, headers=HTML, follow_redirects=True)
+                answer = web.get(address, headers=HTML, follow_redirects=True)
                 assert answer.status_code == 200, f"{start} -> {address}"
     assert len(seen) > 500
 
@@ -111,18 +90,18 @@ class Links(HTMLParser):
         self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
 
 
-def test_a_thing_leads_to_its_document(client: httpx.Client) -> None:
-    answer = client.get("/id/body/142069?lang=en")
+def test_a_thing_leads_to_its_document(web: httpx.Client) -> None:
+    answer = web.get("/id/body/142069?lang=en")
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"{BODY}?lang=en"
-    assert client.head("/id/body/142069").status_code == 303
+    assert web.head("/id/body/142069").status_code == 303
 
 
 @QUIET
 @pytest.mark.parametrize("offer", GRAPHS, ids=lambda offer: offer.name)
-def test_every_format_says_the_same(client: httpx.Client, real_store: Store, offer) -> None:
-    by_end = client.get(f"{BODY}.{offer.name}")
-    by_header = client.get(BODY, headers={"Accept": offer.media_types[0]})
+def test_every_format_says_the_same(web: httpx.Client, real_store: Store, offer) -> None:
+    by_end = web.get(f"{BODY}.{offer.name}")
+    by_header = web.get(BODY, headers={"Accept": offer.media_types[0]})
     assert by_end.content == by_header.content
     assert by_end.headers["Content-Type"].startswith(offer.media_types[0])
     assert by_end.headers["ETag"] == by_header.headers["ETag"]
@@ -158,11 +137,11 @@ def test_every_format_says_the_same(client: httpx.Client, real_store: Store, off
         assert p == vocab.expand("rdfs:label"), (s, p, o)
 
 
-def test_who_says_so_is_in_trig_and_on_the_page(client: httpx.Client, real_store: Store) -> None:
+def test_who_says_so_is_in_trig_and_on_the_page(web: httpx.Client, real_store: Store) -> None:
     path = "/doc/project/r4-2-type2-3-142069"
     graphs = {
         quad.graph_name.value
-        for quad in parse(client.get(f"{path}.trig").text, format=RdfFormat.TRIG)
+        for quad in parse(web.get(f"{path}.trig").text, format=RdfFormat.TRIG)
         if isinstance(quad.graph_name, NamedNode)
     }
     subject = NamedNode(vocab.BASE + "id/project/r4-2-type2-3-142069")
@@ -171,7 +150,7 @@ def test_who_says_so_is_in_trig_and_on_the_page(client: httpx.Client, real_store
         for quad in real_store.quads_for_pattern(subject, None, None, None)
         if isinstance(quad.graph_name, NamedNode)
     }
-    page = client.get(path, params={"lang": "en"}, headers=HTML).text
+    page = web.get(path, params={"lang": "en"}, headers=HTML).text
     for graph in graphs:
         assert address_of_thing(graph, "en") in page
     assert "661,074,000" in page
@@ -180,21 +159,21 @@ def test_who_says_so_is_in_trig_and_on_the_page(client: httpx.Client, real_store
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_every_predicate_of_a_page_has_words(
-    client: httpx.Client, iris: list[str], language: str
+    web: httpx.Client, iris: list[str], language: str
 ) -> None:
     # One thing of each kind; what belongs to the vocabularies themselves is for those who know RDF.
     kinds = {iri.removeprefix(vocab.BASE).rpartition("/")[0]: iri for iri in iris}
     checked = 0
     for kind, iri in kinds.items():
         if kind.startswith(("id/", "source/", "scheme/")):
-            page = client.get(address_of_thing(iri, language) or "", headers=HTML).text
+            page = web.get(address_of_thing(iri, language) or "", headers=HTML).text
             for words, name in re.findall(r"<(?:dt|h3)>([^<]*) <small>([\w-]+:[\w-]+)", page):
                 assert words != name, f"{iri}: {name} has no words"
                 checked += 1
     assert checked > 200
 
 
-def test_incoming_links_are_counted_and_paged(client: httpx.Client, real_store: Store) -> None:
+def test_incoming_links_are_counted_and_paged(web: httpx.Client, real_store: Store) -> None:
     prefecture = NamedNode(vocab.BASE + "id/body/010006")
     lies_in = NamedNode(vocab.expand("dg:inPrefecture"))
     inside = sorted(
@@ -205,7 +184,7 @@ def test_incoming_links_are_counted_and_paged(client: httpx.Client, real_store: 
     address = "/doc/body/010006?lang=en"
     seen: list[str] = []
     while address:
-        text = client.get(address, headers=HTML).text
+        text = web.get(address, headers=HTML).text
         section = next(part for part in text.split("<h3>") if "dg:inPrefecture" in part)
         assert f"{len(inside)} in all" in section
         links = Links(section).addresses
@@ -216,19 +195,19 @@ def test_incoming_links_are_counted_and_paged(client: httpx.Client, real_store: 
     )
 
 
-def test_headers_tell_the_other_forms(client: httpx.Client) -> None:
-    answer = client.get(BODY, headers={"Accept": "text/turtle"})
+def test_headers_tell_the_other_forms(web: httpx.Client) -> None:
+    answer = web.get(BODY, headers={"Accept": "text/turtle"})
     links = dict(re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers["Link"]))
     assert links[vocab.BASE + "id/body/142069"] == "describes"
     assert links[BODY] == "canonical"
     assert links[f"{BODY}.jsonld"] == "alternate"
     assert "Accept" in answer.headers["Vary"]
-    again = client.get(
+    again = web.get(
         BODY, headers={"Accept": "text/turtle", "If-None-Match": answer.headers["ETag"]}
     )
     assert again.status_code == 304
     assert not again.content
-    head = client.head(BODY, headers={"Accept": "text/turtle"})
+    head = web.head(BODY, headers={"Accept": "text/turtle"})
     assert head.headers["ETag"] == answer.headers["ETag"]
     assert not head.content
 
@@ -236,10 +215,8 @@ def test_headers_tell_the_other_forms(client: httpx.Client) -> None:
 @QUIET
 @pytest.mark.parametrize("name", ["ontology", "shapes"])
 @pytest.mark.parametrize("end", ["ttl", "jsonld", "rdf", "nt"])
-def test_vocabularies_come_whole(
-    client: httpx.Client, real_store: Store, name: str, end: str
-) -> None:
-    text = client.get(f"/{name}.{end}").text
+def test_vocabularies_come_whole(web: httpx.Client, real_store: Store, name: str, end: str) -> None:
+    text = web.get(f"/{name}.{end}").text
     size = sum(
         1 for _ in real_store.quads_for_pattern(None, None, None, NamedNode(vocab.source(name)))
     )
@@ -249,9 +226,9 @@ def test_vocabularies_come_whole(
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_the_ontology_page_defines_every_term(
-    client: httpx.Client, real_store: Store, language: str
+    web: httpx.Client, real_store: Store, language: str
 ) -> None:
-    text = client.get(f"/ontology?lang={language}", headers=HTML).text
+    text = web.get(f"/ontology?lang={language}", headers=HTML).text
     rows = evaluate(
         real_store,
         f"""PREFIX skos: <{vocab.PREFIXES["skos"]}>
@@ -275,15 +252,15 @@ class HTMLText(HTMLParser):
         self.text += data
 
 
-def test_what_is_unknown_has_neighbours(client: httpx.Client) -> None:
-    data = client.get("/id/body/小田原", headers={"Accept": "text/turtle"})
+def test_what_is_unknown_has_neighbours(web: httpx.Client) -> None:
+    data = web.get("/id/body/小田原", headers={"Accept": "text/turtle"})
     assert data.status_code == 404
     assert vocab.BASE + "id/body/142069" in data.json()["near"]
-    page = client.get("/doc/body/おだわら?lang=en", headers=HTML)
+    page = web.get("/doc/body/おだわら?lang=en", headers=HTML)
     assert page.status_code == 404
     assert "Odawara City" in page.text
-    assert client.get("/scheme/none", headers=HTML).status_code == 404
-    assert client.get("/ontology/9.9", headers=HTML).status_code == 404
+    assert web.get("/scheme/none", headers=HTML).status_code == 404
+    assert web.get("/ontology/9.9", headers=HTML).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -308,34 +285,34 @@ def test_what_is_unknown_has_neighbours(client: httpx.Client) -> None:
 )
 @pytest.mark.parametrize("accept", ["text/html", "text/turtle"])
 def test_strange_paths_are_not_found_and_nothing_leaks(
-    client: httpx.Client, path: str, accept: str
+    web: httpx.Client, path: str, accept: str
 ) -> None:
-    answer = client.get(path, headers={"Accept": accept})
+    answer = web.get(path, headers={"Accept": accept})
     assert answer.status_code == 404
     assert "Set-Cookie" not in answer.headers
     assert "<script>" not in answer.text
     assert "root:" not in answer.text
 
 
-def test_parameters_are_not_believed(client: httpx.Client) -> None:
+def test_parameters_are_not_believed(web: httpx.Client) -> None:
     for query in ("relation=%3E%3Cscript%3E", "offset=-1", "offset=1e9", "lang=%0d%0aX:%20y"):
-        answer = client.get(f"{BODY}?{query}", headers=HTML)
+        answer = web.get(f"{BODY}?{query}", headers=HTML)
         assert answer.status_code == 200, query
         assert "<script>" not in answer.text
         assert "X" not in answer.headers
-    assert client.get(f"{BODY}?format=none").status_code == 406
-    assert client.get(BODY, headers={"Accept": "image/png"}).status_code == 406
+    assert web.get(f"{BODY}?format=none").status_code == 406
+    assert web.get(BODY, headers={"Accept": "image/png"}).status_code == 406
 
 
-def test_search_engines_are_told(client: httpx.Client) -> None:
-    text = client.get(BODY, params={"lang": "en"}, headers=HTML).text
+def test_search_engines_are_told(web: httpx.Client) -> None:
+    text = web.get(BODY, params={"lang": "en"}, headers=HTML).text
     (script,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', text, re.DOTALL)
     content = json.loads(script)
     assert content["@type"] == "GovernmentOrganization"
     assert content["name"] == "Odawara City"
     assert content["@id"] == vocab.BASE + "id/body/142069"
-    assert client.get("/robots.txt").text.count("Sitemap: ") == 1
-    sitemap = client.get("/sitemap.xml").text
+    assert web.get("/robots.txt").text.count("Sitemap: ") == 1
+    sitemap = web.get("/sitemap.xml").text
     assert BODY in sitemap
     assert sitemap.count("<loc>") > 3000
 

@@ -57,11 +57,7 @@ def add_datasets(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/question/{slug}", site)
     async def question(request: Request, slug: str) -> Response:
-        found = site.questions.get(slug)
-        if found is None:
-            raise problems.ProblemError(
-                404, "http", f"there is no question {slug} / 質問 {slug} はありません。"
-            )
+        found = site.question(slug)
         chosen = _choose(request, html=True)
         if chosen.format is HTML:
             return RedirectResponse(f"/questions/{slug}", 303, headers={"Vary": "Accept"})

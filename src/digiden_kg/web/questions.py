@@ -22,12 +22,7 @@ def add_questions(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/questions/{slug}", site)
     async def question(request: Request, slug: str) -> Response:
-        found = site.questions.get(slug)
-        if found is None:
-            raise problems.ProblemError(
-                404, "http", f"there is no question {slug} / 質問 {slug} はありません。"
-            )
-        return await _answer_question(site, request, found)
+        return await _answer_question(site, request, site.question(slug))
 
 
 async def _answer_question(site: Site, request: Request, question: Question) -> Response:

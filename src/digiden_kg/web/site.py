@@ -126,6 +126,19 @@ class Site:
         """The saved questions by their names."""
         return self._known.questions
 
+    def question(self, slug: str) -> Question:
+        """Return a saved question.
+
+        Raises:
+            ProblemError: There is none of that name.
+        """
+        found = self.questions.get(slug)
+        if found is None:
+            raise problems.ProblemError(
+                404, "http", f"there is no question {slug} / 質問 {slug} はありません。"
+            )
+        return found
+
     @property
     def terms(self) -> Mapping[str, Text]:
         """What terms of other vocabularies are called, by their prefixed names."""
