@@ -292,7 +292,9 @@ def lines(log: Path, query: str, count: int = 1) -> list[dict[str, Any]]:
 def test_a_line_of_the_log_says_what_happened(client: httpx.Client, log: Path) -> None:
     query = "SELECT ?s { ?s a ?logged }"
     first = client.get("/sparql.csv", params={"query": query})
+    lines(log, query, 1)  # lines stand in the order in which requests end
     client.get("/sparql.csv", params={"query": query})
+    lines(log, query, 2)
     client.get("/sparql.csv", params={"query": query}, headers={"If-None-Match": "*"})
     client.post("/sparql", data={"query": "SELECT ?wrong"})
     made, kept, unchanged = lines(log, query, 3)
