@@ -177,6 +177,19 @@ def test_questions_are_executables(web: httpx.Client) -> None:
     assert "sh:declare" in web.get(prefixes, headers={"Accept": "text/turtle"}).text
 
 
+def test_every_iri_of_the_descriptions_answers(web: httpx.Client) -> None:
+    seen: set[str] = set()
+    for document in ("/.well-known/sparql-examples", "/.well-known/void"):
+        graph = rdflib.Graph().parse(data=web.get(document).text, format="turtle")
+        for term in {term for statement in graph for term in statement}:
+            if isinstance(term, rdflib.URIRef) and term.startswith(vocab.BASE):
+                seen.add("/" + term.removeprefix(vocab.BASE).partition("#")[0])
+    assert len(seen) > 60
+    for path in sorted(seen):
+        answer = web.get(path, headers={"Accept": "text/turtle"}, follow_redirects=True)
+        assert answer.status_code == 200, path
+
+
 def test_a_question_has_an_iri(web: httpx.Client) -> None:
     path = "/question/projects-of-a-body"
     page = web.get(path, headers={"Accept": "text/html"})

@@ -242,6 +242,20 @@ SELECT ?term ?definition {{ ?term skos:definition ?definition
         assert definition.value in plain
 
 
+@pytest.mark.parametrize("end", ["", ".html", ".ttl", ".jsonld", ".rdf", ".nt"])
+def test_the_version_of_the_ontology_that_is_served_has_its_address(
+    web: httpx.Client, end: str
+) -> None:
+    found = re.findall(r"versionIRI> <([^>]+)>", web.get("/ontology.nt").text)
+    (version,) = found
+    answer = web.get(path_of(version) + end)
+    assert answer.status_code == 200
+    if end not in ("", ".html"):
+        assert answer.text == web.get(f"/ontology{end}").text
+    for other in ("9.9", "<script>", "0.1.0.exe"):
+        assert web.get(f"/ontology/{other}{end}").status_code == 404
+
+
 class HTMLText(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -473,7 +473,7 @@ def _question(question: Question, root: str) -> Iterable[_Statement]:
         yield from _all(
             (here, "sh:parameter", node),
             (node, "rdf:type", _named("sh:Parameter")),
-            (node, "sh:path", NamedNode(f"{vocab.BASE}parameter#{parameter.name}")),
+            (node, "sh:path", NamedNode(f"{node.value}-value")),
             (node, "sh:order", Literal(order)),
             (node, "sh:optional", Literal(not parameter.required)),
             *_both(node, "sh:name", parameter.label["ja"], parameter.label["en"]),

@@ -93,10 +93,13 @@ def add_things(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/ontology/{version}", site)
     async def version(request: Request, version: str) -> Response:
-        known = f"{vocab.BASE}ontology/{version}"
-        if not (await site.ask(_NAMED.format(NamedNode(known)))).rows:
+        stem, dot, end = version.rpartition(".")
+        if not dot or end not in _ENDS:
+            stem, end = version, ""
+        known = _iri(f"ontology/{stem}")
+        if not (await site.ask(_VERSION.format(NamedNode(known)))).rows:
             return await _elsewhere(site, request, known)
-        return await _vocabulary(site, request, "ontology", "")
+        return await _vocabulary(site, request, "ontology", end)
 
     @page_route(app, f"/{CONTEXT}", site)
     async def json_context() -> Response:
@@ -130,7 +133,7 @@ def add_things(app: FastAPI, site: Site) -> None:
 
 
 _KNOWN = "SELECT ?p {{ {{ {0} ?p ?o }} UNION {{ ?s ?p {0} }} }} LIMIT 1"
-_NAMED = "SELECT ?s {{ ?s ?p {0} }} LIMIT 1"
+_VERSION = "SELECT ?s {{ ?s <http://www.w3.org/2002/07/owl#versionIRI> {0} }} LIMIT 1"
 _ALL = """SELECT DISTINCT ?s {{
   ?s ?p ?o FILTER(STRSTARTS(STR(?s), "{0}") && !CONTAINS(STR(?s), "#"))
 }} ORDER BY ?s"""
