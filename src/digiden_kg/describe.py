@@ -72,8 +72,7 @@ class Description:
 
     def label(self, iri: str, language: str) -> str:
         """Return what something is called, in a language if it can be, else its short IRI."""
-        names = self.labels.get(iri, {})
-        return names.get(language) or next(iter(names.values()), vocab.shorten(iri))
+        return label_in(self.labels, iri, language)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -212,6 +211,12 @@ async def _incoming(
         Incoming(predicate, total, starts[predicate], tuple(sorted(subjects.get(predicate, []))))
         for predicate, total in counts
     )
+
+
+def label_in(labels: Labels, iri: str, language: str) -> str:
+    """Return what something is called, in a language if it can be, else its short IRI."""
+    names = labels.get(iri, {})
+    return names.get(language) or next(iter(names.values()), vocab.shorten(iri))
 
 
 async def labels_of(ask: Ask, iris: Sequence[str]) -> Labels:

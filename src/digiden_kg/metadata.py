@@ -26,6 +26,11 @@ GROUP BY ?g ORDER BY ?g"""
 _IRIS: Mapping[object, str] = {RdfFormat.JSON_LD: "http://www.w3.org/ns/formats/JSON-LD"}
 """Formats that W3C's list of file formats names otherwise than pyoxigraph."""
 _Statement = tuple[NamedNode, str, NamedNode | Literal]
+TITLE = {
+    "en": "Digital Garden City grant knowledge graph",
+    "ja": "デジタル田園都市国家構想交付金ナレッジグラフ",
+}
+"""What the dataset is called."""
 DATASETS = "dataset"
 """The catalogue of releases, under the base."""
 _SPACES = {
@@ -279,10 +284,6 @@ def _catalogue(
     service = NamedNode(f"{here.value}#service")
     period = NamedNode(f"{here.value}#period")
     manifest = release.manifest
-    title = (
-        "デジタル田園都市国家構想交付金ナレッジグラフ",
-        "Digital Garden City grant knowledge graph",
-    )
     words = (
         "内閣府の資料（令和5年4月）を加工し、交付決定事業、団体、サービスの型、統計をつないだグラフ。"
         "国が作成したものではない。",
@@ -292,7 +293,7 @@ def _catalogue(
     )
     yield from _all(
         (catalogue, "rdf:type", _named("dcat:Catalog")),
-        *_both(catalogue, "dcterms:title", *title),
+        *_both(catalogue, "dcterms:title", TITLE["ja"], TITLE["en"]),
         *_both(catalogue, "dcterms:description", *words),
         (catalogue, "dcterms:publisher", publisher),
         (catalogue, "dcat:dataset", here),
@@ -302,7 +303,7 @@ def _catalogue(
         (publisher, "foaf:name", Literal("digiden-kg")),
         (here, "rdf:type", _named("dcat:Dataset")),
         (here, "rdf:type", _named("void:Dataset")),
-        *_both(here, "dcterms:title", *title),
+        *_both(here, "dcterms:title", TITLE["ja"], TITLE["en"]),
         *_both(here, "dcterms:description", *words),
         (here, "dcterms:identifier", Literal(release.name)),
         (here, "dcterms:publisher", publisher),

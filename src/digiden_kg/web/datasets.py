@@ -7,9 +7,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from digiden_kg import metadata, vocab
 from digiden_kg.release import Release
-from digiden_kg.results import GRAPHS, HTML, Chosen, find_format, negotiate
+from digiden_kg.results import GRAPHS, HTML, Chosen, negotiate
 from digiden_kg.web import problems
-from digiden_kg.web.site import Site, described, language_of, page_route
+from digiden_kg.web.site import Site, choose, described, language_of, page_route, root_of
 from digiden_kg.web.state import FILES
 
 
@@ -87,19 +87,11 @@ def add_datasets(app: FastAPI, site: Site) -> None:
 
 
 def _choose(request: Request, *, html: bool) -> Chosen:
-    offers = (HTML, *GRAPHS) if html else GRAPHS
-    wanted = request.query_params.get("format")
-    if wanted:
-        return find_format(offers, wanted)
-    accept = request.headers.get("accept")
-    if not html and "text/html" in (accept or ""):
-        accept = None  # a browser is shown Turtle rather than an error
-    return negotiate(offers, accept)
-
-
-def root_of(request: Request) -> str:
-    """Return the address of the server, without a slash at the end."""
-    return str(request.url.replace(path="", query=None, fragment=None)).rstrip("/")
+    if html:
+        return choose(request, (HTML, *GRAPHS))
+    if "text/html" in request.headers.get("accept", "") and not request.query_params.get("format"):
+        return negotiate(GRAPHS, None)  # a browser is shown Turtle rather than an error
+    return choose(request, GRAPHS)
 
 
 def file_sizes(release: Release) -> dict[str, int]:
@@ -116,7 +108,7 @@ def bibtex(release: Release) -> str:
     """Return how to cite a release, for LaTeX."""
     return (
         f"@misc{{digiden-kg-{release.name},\n"
-        "  title = {Digital Garden City grant knowledge graph},\n"
+        f"  title = {{{metadata.TITLE['en']}}},\n"
         "  author = {{digiden-kg}},\n"
         f"  year = {{{_year(release)}}},\n"
         f"  version = {{{release.name}}},\n"
@@ -133,8 +125,7 @@ def datacite_of(release: Release) -> dict[str, object]:
         "types": {"resourceTypeGeneral": "Dataset"},
         "creators": [{"name": "digiden-kg", "nameType": "Organizational"}],
         "titles": [
-            {"title": "Digital Garden City grant knowledge graph", "lang": "en"},
-            {"title": "デジタル田園都市国家構想交付金ナレッジグラフ", "lang": "ja"},
+            *({"title": title, "lang": each} for each, title in metadata.TITLE.items()),
         ],
         "publisher": {"name": "digiden-kg"},
         "publicationYear": _year(release),

@@ -17,6 +17,7 @@ from digiden_kg.web import access, graph_store, problems, sparql
 from digiden_kg.web.site import (
     Site,
     address_of,
+    choose,
     described,
     file_response,
     language_of,
@@ -108,12 +109,7 @@ def _add_graph_store(app: FastAPI, site: Site) -> None:
         asked = graph_store.read_request(request, named)
         if asked is None:
             offer = GRAPHS[-1]
-            wanted = request.query_params.get("format")
-            chosen = (
-                find_format((offer,), wanted)
-                if wanted
-                else negotiate((offer,), request.headers.get("accept"))
-            )
+            chosen = choose(request, (offer,))
             return file_response(site.release.dataset, chosen.content_type, {"Vary": "Accept"})
         if asked.format:
             chosen = find_format(GRAPHS, asked.format)
@@ -126,9 +122,7 @@ def _add_helpers(app: FastAPI, site: Site) -> None:
     @page_route(app, "/prefixes", site)
     async def prefixes(request: Request) -> Response:
         offers = (_PLAIN_JSON, *GRAPHS)
-        wanted = request.query_params.get("format")
-        accept = request.headers.get("accept")
-        chosen = find_format(offers, wanted) if wanted else negotiate(offers, accept)
+        chosen = choose(request, offers)
         if chosen.format is _PLAIN_JSON:
             return JSONResponse(dict(site.prefixes), headers={"Vary": "Accept"})
         address = str(request.url.replace(query=None, fragment=None))

@@ -9,9 +9,9 @@ from fastapi import FastAPI, Request, Response
 from digiden_kg.exceptions import QueryError
 from digiden_kg.export import write_xlsx
 from digiden_kg.questions import Question, heading
-from digiden_kg.results import HTML, TABLES, XLSX, Chosen, find_format, negotiate
+from digiden_kg.results import HTML, TABLES, XLSX, Chosen
 from digiden_kg.web import problems, sparql
-from digiden_kg.web.site import Site, address_of, language_of, page_route, table_of
+from digiden_kg.web.site import Site, address_of, choose, language_of, page_route, table_of
 
 _FEW = 60
 """Choices up to which a form shows a list to pick from instead of a field to type in."""
@@ -32,9 +32,7 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
         if name != "format" and (name != "lang" or name in question.parameters)
     }
     # A page unless something else is asked for: an address in a browser or a mail means the page.
-    wanted, accept = request.query_params.get("format"), request.headers.get("accept")
-    offers = (HTML, *TABLES, XLSX)
-    chosen = find_format(offers, wanted) if wanted else negotiate(offers, accept)
+    wanted, chosen = request.query_params.get("format"), choose(request, (HTML, *TABLES, XLSX))
     if chosen.format is HTML and "lang" in question.parameters:
         values["lang"] = [language_of(request)]
     listed = {name: await site.choices(each) for name, each in question.parameters.items()}

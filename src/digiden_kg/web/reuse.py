@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
-from digiden_kg import vocab
-from digiden_kg.describe import Labels, labels_of
+from digiden_kg.describe import Labels, label_in, labels_of
 from digiden_kg.export import Edge, Node, write_gexf, write_graphml
 from digiden_kg.results import Format, find_format
 from digiden_kg.web.site import Site, address_of_thing, language_of, page_route
@@ -67,16 +66,16 @@ def add_reuse(app: FastAPI, site: Site) -> None:
         return site.page(
             request,
             "reuse.html",
-            prefectures=[(iri, _name(names, iri, language)) for iri in _prefectures(every)],
-            types=sorted((_name(names, t, language), t) for t in {use.type for use in every}),
+            prefectures=[(iri, label_in(names, iri, language)) for iri in _prefectures(every)],
+            types=sorted((label_in(names, t, language), t) for t in {use.type for use in every}),
             chosen={"type": kind, "certainty": certainty, "a": pair[0], "b": pair[1]},
             matrix=_matrix(uses, names, language),
             columns=[
-                (_name(names, iri, language), address_of_thing(iri, language))
+                (label_in(names, iri, language), address_of_thing(iri, language))
                 for iri in _prefectures(uses)
             ],
             shared=_shared(uses, pair, names, language) if all(pair) else None,
-            pair=[_name(names, iri, language) for iri in pair],
+            pair=[label_in(names, iri, language) if iri else "" for iri in pair],
             formats={
                 each.name.upper(): "/reuse?" + urlencode({**rest, "format": each.name})
                 for each in _FORMATS[1:]
@@ -85,17 +84,19 @@ def add_reuse(app: FastAPI, site: Site) -> None:
 
 
 async def _uses(site: Site) -> list[Use]:
-    path = site.settings.queries_dir / "pages" / "reuse.rq"
-    if not path.is_file() or site.release.is_draft:
-        return []  # data of somebody else has no types of service
-    answer = await site.ask(vocab.rebase(path.read_text(encoding="utf-8")))
-    rows = {tuple(getattr(term, "value", "") for term in row) for row in answer.rows}
+    rows = {
+        tuple(getattr(term, "value", "") for term in row) for row in await site.page_rows("reuse")
+    }
     return [Use(*row) for row in sorted(rows)]
 
 
-def _name(names: Labels, iri: str, language: str) -> str:
-    found = names.get(iri, {})
-    return found.get(language) or next(iter(found.values()), vocab.shorten(iri) if iri else "")
+def _cells(uses: list[Use]) -> dict[str, dict[str, dict[str, bool]]]:
+    """Return by service and prefecture the bodies, and whether the document states each."""
+    cells: dict[str, dict[str, dict[str, bool]]] = {}
+    for use in uses:
+        bodies = cells.setdefault(use.service, {}).setdefault(use.prefecture, {})
+        bodies[use.body] = bodies.get(use.body, False) or use.certainty == "stated"
+    return cells
 
 
 def _prefectures(uses: list[Use]) -> list[str]:
@@ -103,14 +104,11 @@ def _prefectures(uses: list[Use]) -> list[str]:
 
 
 def _matrix(uses: list[Use], names: Labels, language: str) -> list[dict[str, Any]]:
-    cells: dict[str, dict[str, dict[str, bool]]] = {}
-    for use in uses:
-        bodies = cells.setdefault(use.service, {}).setdefault(use.prefecture, {})
-        bodies[use.body] = bodies.get(use.body, False) or use.certainty == "stated"
+    cells = _cells(uses)
     order = sorted(cells, key=lambda iri: (-len(cells[iri]), iri))
     return [
         {
-            "label": _name(names, service, language),
+            "label": label_in(names, service, language),
             "address": address_of_thing(service, language),
             "prefectures": len(cells[service]),
             "bodies": len({body for bodies in cells[service].values() for body in bodies}),
@@ -127,25 +125,21 @@ def _bodies(
     bodies: Mapping[str, bool], names: Labels, language: str
 ) -> list[tuple[str, str | None, bool]]:
     return [
-        (_name(names, body, language), address_of_thing(body, language), stated)
+        (label_in(names, body, language), address_of_thing(body, language), stated)
         for body, stated in sorted(bodies.items())
     ]
 
 
 def _shared(uses: list[Use], pair: list[str], names: Labels, language: str) -> list[dict[str, Any]]:
-    sides: list[dict[str, dict[str, bool]]] = [{}, {}]
-    for use in uses:
-        for side, prefecture in zip(sides, pair, strict=True):
-            if use.prefecture == prefecture:
-                bodies = side.setdefault(use.service, {})
-                bodies[use.body] = bodies.get(use.body, False) or use.certainty == "stated"
+    cells = _cells(uses)
     return [
         {
-            "label": _name(names, service, language),
+            "label": label_in(names, service, language),
             "address": address_of_thing(service, language),
-            "sides": [_bodies(side[service], names, language) for side in sides],
+            "sides": [_bodies(cells[service][side], names, language) for side in pair],
         }
-        for service in sorted(set(sides[0]) & set(sides[1]))
+        for service in sorted(cells)
+        if all(side in cells[service] for side in pair)
     ]
 
 
@@ -156,7 +150,7 @@ def _table(uses: list[Use], names: Labels, language: str) -> Response:
     writer.writerow([*columns, "certainty"])
     for use in uses:
         iris = (use.service, use.prefecture, use.body, use.project, use.type)
-        row = [cell for iri in iris for cell in (iri, _name(names, iri, language))]
+        row = [cell for iri in iris for cell in (iri, label_in(names, iri, language))]
         writer.writerow([*row, use.certainty])
     headers = {"Content-Disposition": 'attachment; filename="reuse.csv"'}
     return Response(output.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
@@ -165,17 +159,20 @@ def _table(uses: list[Use], names: Labels, language: str) -> Response:
 def _network(uses: list[Use], names: Labels, language: str, kind: str) -> Response:
     """Return bodies and types of service as a network: a body runs a type, so often."""
     nodes = [
-        Node(iri, _name(names, iri, language), {"kind": what})
+        Node(iri, label_in(names, iri, language), {"kind": what})
         for what, iris in (
             ("body", sorted({use.body for use in uses})),
             ("service type", sorted({use.service for use in uses})),
         )
         for iri in iris
     ]
-    stated: dict[tuple[str, str], bool] = {}
-    for use in uses:
-        pair = use.body, use.service
-        stated[pair] = stated.get(pair, False) or use.certainty == "stated"
+    # A body lies in one prefecture, so nothing is merged here.
+    stated = {
+        (body, service): said
+        for service, prefectures in _cells(uses).items()
+        for bodies in prefectures.values()
+        for body, said in bodies.items()
+    }
     edges = [
         Edge(body, service, "runs", {"certainty": "stated" if said else "inferred"})
         for (body, service), said in sorted(stated.items())

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from digiden_kg import vocab
-from digiden_kg.describe import Labels, labels_of
+from digiden_kg.describe import Labels, label_in, labels_of
 from digiden_kg.questions import Text
 from digiden_kg.search import FACETS, Entry, Found
 from digiden_kg.web.site import LANGUAGES, Site, address_of_thing, language_of, page_route
@@ -81,7 +81,7 @@ def add_search(app: FastAPI, site: Site) -> None:
                     name: [
                         {
                             "value": value,
-                            "label": _name(labels, value, language),
+                            "label": label_in(labels, value, language),
                             "count": count,
                         }
                         for value, count in _ordered(counts)
@@ -145,23 +145,19 @@ def _class_of(kind: str) -> str:
     return vocab.expand(name) if kind.isalpha() and kind not in _KINDS else vocab.BASE + "none"
 
 
-def _name(labels: Labels, iri: str, language: str) -> str:
-    names = labels.get(iri, {})
-    return names.get(language) or next(iter(names.values()), vocab.shorten(iri))
-
-
 def _shown(entry: Entry, labels: Labels, language: str) -> dict[str, Any]:
     other = LANGUAGES[1 - LANGUAGES.index(language)]
     return {
         "label": entry.label(language),
         "other": entry.labels.get(other),
-        "kind": _name(labels, entry.kind, language),
+        "kind": label_in(labels, entry.kind, language),
         "address": address_of_thing(entry.iri, language),
         "bodies": [
-            (_name(labels, iri, language), address_of_thing(iri, language)) for iri in entry.bodies
+            (label_in(labels, iri, language), address_of_thing(iri, language))
+            for iri in entry.bodies
         ],
         "prefectures": [
-            _name(labels, iri, language)
+            label_in(labels, iri, language)
             for iri in entry.facets.get("prefecture", ())
             if iri != entry.iri
         ],
@@ -202,7 +198,7 @@ def _facets(
                     "title": _TITLES[name][language],
                     "values": [
                         {
-                            "label": _name(labels, value, language),
+                            "label": label_in(labels, value, language),
                             "count": count,
                             "chosen": value in picked,
                             "address": _address(_toggled(rest, (name, value)), language),

@@ -31,7 +31,16 @@ from digiden_kg.questions import (
     read_terms,
 )
 from digiden_kg.release import Release
-from digiden_kg.results import Answer, Chosen, Term, cell_text, is_number
+from digiden_kg.results import (
+    Answer,
+    Chosen,
+    Format,
+    Term,
+    cell_text,
+    find_format,
+    is_number,
+    negotiate,
+)
 from digiden_kg.search import Index, read_entries
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql
@@ -211,17 +220,24 @@ class Site:
             known.append(await metadata.count(self.ask))
         return known[0]
 
+    async def page_rows(self, name: str) -> Sequence[Sequence[Term | None]]:
+        """Return the rows of a query of ``queries/pages/``; a draft speaks of other things: none.
+
+        Raises:
+            QueryError: It cannot be answered.
+        """
+        path = self.settings.queries_dir / "pages" / f"{name}.rq"
+        if self.release.is_draft or not path.is_file():
+            return ()
+        return (await self.ask(vocab.rebase(path.read_text(encoding="utf-8")))).rows
+
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""
         known = self._known.index
         if not known:
-            pages = self.settings.queries_dir / "pages"
-            rows = [
-                (await self.ask(vocab.rebase((pages / name).read_text(encoding="utf-8")))).rows
-                for name in ("search-things.rq", "search-facets.rq")
-                if not self.release.is_draft and (pages / name).is_file()
-            ]
-            entries = read_entries(*rows) if rows else []
+            things = await self.page_rows("search-things")
+            facets = await self.page_rows("search-facets")
+            entries = read_entries(things, facets)
             known.append(await asyncio.to_thread(Index, entries))
         return known[0]
 
@@ -274,6 +290,23 @@ def language_of(request: Request) -> str:
         if primary in LANGUAGES:
             return primary
     return LANGUAGES[0]
+
+
+def choose(request: Request, offers: Sequence[Format]) -> Chosen:
+    """Return the format that a request wants: by ``?format=``, else by its ``Accept`` header.
+
+    Raises:
+        FormatError: It wants none of the offers.
+    """
+    wanted = request.query_params.get("format")
+    return (
+        find_format(offers, wanted) if wanted else negotiate(offers, request.headers.get("accept"))
+    )
+
+
+def root_of(request: Request) -> str:
+    """Return the address of the server, without a slash at the end."""
+    return str(request.url.replace(path="", query=None, fragment=None)).rstrip("/")
 
 
 def address_of(request: Request, **changes: str) -> str:

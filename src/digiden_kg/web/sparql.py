@@ -275,7 +275,7 @@ class Answers:
         note.release, note.query, note.format = plan.release, plan.query, plan.chosen.format.name
         if plan.tag is None:
             return None
-        if _holds(_header(scope, b"if-none-match"), plan.tag):
+        if holds(_header(scope, b"if-none-match"), plan.tag):
             note.outcome = "unchanged"
             return Response(
                 status_code=304, headers={name: plan.headers[name] for name in _UNCHANGED}
@@ -558,7 +558,8 @@ def etag(release: str, asked: SparqlRequest, chosen: Chosen, coded: str | None =
     return f'"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"'
 
 
-def _holds(if_none_match: str | None, tag: str) -> bool:
+def holds(if_none_match: str | None, tag: str) -> bool:
+    """Say whether a client has the answer of an entity tag (RFC 9110, section 13.1.2)."""
     tags = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
     return "*" in tags or tag in tags
 

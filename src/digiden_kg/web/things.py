@@ -20,12 +20,29 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import vocab
-from digiden_kg.describe import CONTEXT, Description, Said, context, describe, labels_of, write
+from digiden_kg.describe import (
+    CONTEXT,
+    Description,
+    Said,
+    context,
+    describe,
+    label_in,
+    labels_of,
+    write,
+)
 from digiden_kg.engine.seam import read_page
 from digiden_kg.normalize import fold
-from digiden_kg.results import GRAPHS, HTML, Chosen, find_format, negotiate
-from digiden_kg.web import access, problems
-from digiden_kg.web.site import LANGUAGES, Site, address_of_thing, language_of, page_route
+from digiden_kg.results import GRAPHS, HTML, Chosen, negotiate
+from digiden_kg.web import access, problems, sparql
+from digiden_kg.web.site import (
+    LANGUAGES,
+    Site,
+    address_of_thing,
+    choose,
+    language_of,
+    page_route,
+    root_of,
+)
 
 _OFFERS = (HTML, *GRAPHS)
 _ENDS = {name: offer for offer in _OFFERS for name in offer.names[:1]}
@@ -107,14 +124,14 @@ def add_things(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/robots.txt", site)
     async def robots(request: Request) -> Response:
-        sitemap = request.url.replace(path="/sitemap.xml", query=None)
+        sitemap = f"{root_of(request)}/sitemap.xml"
         return PlainTextResponse(
             f"User-agent: *\nDisallow: /sparql\nDisallow: /data\nSitemap: {sitemap}\n"
         )
 
     @page_route(app, "/sitemap.xml", site)
     async def sitemap(request: Request) -> Response:
-        root = str(request.url.replace(path="", query=None)).rstrip("/")
+        root = root_of(request)
         rows = (await site.ask(_ALL.format(vocab.BASE))).rows
         paths = ["/", "/ontology", "/shapes", *(f"/questions/{slug}" for slug in site.questions)]
         paths += [
@@ -156,12 +173,8 @@ def _choose(request: Request, path: str) -> tuple[str, Chosen]:
     stem, dot, end = path.rpartition(".")
     if dot and end in _ENDS and not stem.endswith("/"):
         return stem, Chosen(_ENDS[end], _ENDS[end].media_types[0])
-    wanted = request.query_params.get("format")
-    if wanted:
-        return path, find_format(_OFFERS, wanted)
-    accept = request.headers.get("accept", "")
     # Whoever has no wish gets what a person can read.
-    return path, negotiate(_OFFERS, accept)
+    return path, choose(request, _OFFERS)
 
 
 async def _document(site: Site, request: Request, path: str) -> Response:
@@ -192,8 +205,7 @@ def _tagged(
 ) -> Response:
     """Return content under a strong entity tag, or say that the client has it."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    given = [each.strip() for each in request.headers.get("if-none-match", "").split(",")]
-    if tag in given or "*" in given:
+    if sparql.holds(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers={**headers, "ETag": tag})
     return Response(content, headers={**headers, "ETag": tag, "Content-Type": chosen.content_type})
 
@@ -390,14 +402,9 @@ SELECT DISTINCT ?thing {{ ?thing dg:searchText ?text
     things = [row[0].value for row in (await site.ask(query)).rows if isinstance(row[0], NamedNode)]
     labels = await labels_of(site.ask, things)
     return [
-        (each, {language: _label(labels, each, language) for language in LANGUAGES})
+        (each, {language: label_in(labels, each, language) for language in LANGUAGES})
         for each in things
     ]
-
-
-def _label(labels: Mapping[str, Mapping[str, str]], iri: str, language: str) -> str:
-    names = labels.get(iri, {})
-    return names.get(language) or next(iter(names.values()), vocab.shorten(iri))
 
 
 async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Response:
@@ -418,7 +425,8 @@ async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Resp
         if isinstance(term, NamedNode) and isinstance(predicate, NamedNode) and value is not None:
             found = terms.setdefault(term.value, {})
             found.setdefault(vocab.shorten(predicate.value), []).append(value)
-    uses = await _uses(site) if name == "ontology" else {}
+    counts = await site.counts()
+    uses = {**counts.classes, **{term: each[0] for term, each in counts.properties.items()}}
     mentioned = sorted(
         {
             value.value
@@ -433,7 +441,7 @@ async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Resp
         {
             "id": iri.partition("#")[2],
             "name": vocab.shorten(iri),
-            "label": _label(labels, iri, language),
+            "label": label_in(labels, iri, language),
             "definition": _text(found.get("skos:definition") or found.get("sh:message"), language),
             "examples": [
                 value.value
@@ -443,10 +451,10 @@ async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Resp
             "kinds": [vocab.shorten(value.value) for value in found.get("rdf:type", ())],
             "links": [
                 (
-                    _label(labels, vocab.expand(key), language),
+                    label_in(labels, vocab.expand(key), language),
                     [
                         (
-                            _label(labels, value.value, language),
+                            label_in(labels, value.value, language),
                             address_of_thing(value.value, language),
                         )
                         for value in found[key]
@@ -480,19 +488,6 @@ _RELATIONS = (
 _TERMS = """SELECT ?t ?p ?o {{
   GRAPH <{0}> {{ ?t ?p ?o FILTER(STRSTARTS(STR(?t), "{1}#")) }}
 }} ORDER BY ?t ?p ?o"""
-
-
-async def _uses(site: Site) -> dict[str, int]:
-    """Return how often each term of the ontology is used in the default graph."""
-    query = f"""SELECT ?t (COUNT(*) AS ?n) {{
-  {{ ?s ?t ?o }} UNION {{ ?s a ?t }}
-  FILTER(STRSTARTS(STR(?t), "{vocab.PREFIXES["dg"]}"))
-}} GROUP BY ?t"""
-    return {
-        term.value: int(count.value)
-        for term, count in (await site.ask(query)).rows
-        if isinstance(term, NamedNode) and isinstance(count, Literal)
-    }
 
 
 def _use_query(iri: str, found: Mapping[str, Sequence[Any]]) -> str:
