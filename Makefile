@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What the installed package is made of beside Python, which is installed as links.
+WEB := $(shell find src/digiden_kg/web/frontend -path '*/node_modules' -prune -o -type f -print)
+INPUTS := pyproject.toml hatch_build.py $(WEB)
 
 .PHONY: serve build check test lint fmt golden clean
 
@@ -18,14 +21,14 @@ test: $(VENV)/.installed-test lint
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff check src tests data benchmarks
-	$(BIN)/ruff format --check src tests data benchmarks
+	$(BIN)/ruff check src tests data benchmarks hatch_build.py
+	$(BIN)/ruff format --check src tests data benchmarks hatch_build.py
 	$(BIN)/mypy
 
 # Rewrites sources into their canonical form.
 fmt: $(VENV)/.installed-test
-	$(BIN)/ruff check --fix src tests data benchmarks
-	$(BIN)/ruff format src tests data benchmarks
+	$(BIN)/ruff check --fix src tests data benchmarks hatch_build.py
+	$(BIN)/ruff format src tests data benchmarks hatch_build.py
 	$(BIN)/python -m digiden_kg.ontology ontology shapes
 
 # Rewrites the expected answers of the saved questions; look at the diff before committing it.
@@ -35,12 +38,12 @@ golden: $(VENV)/.installed-test
 clean:
 	rm -rf $(VENV) build
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml
+$(VENV)/.installed-test: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e '.[test]'
 	@touch $@ $(VENV)/.installed

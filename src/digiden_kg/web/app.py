@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI, Response
@@ -23,7 +22,7 @@ from digiden_kg.engine.seam import Limits
 from digiden_kg.exceptions import DigidenError
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
-from digiden_kg.web import access, problems, sparql
+from digiden_kg.web import access, problems, sparql, wording
 from digiden_kg.web.cache import ResultCache
 from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.endpoint import add_endpoint
@@ -31,7 +30,7 @@ from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.questions import add_questions
 from digiden_kg.web.reuse import add_reuse
 from digiden_kg.web.search import add_search
-from digiden_kg.web.site import POLICY, Site
+from digiden_kg.web.site import POLICY, STATIC, Site
 from digiden_kg.web.start import add_start
 from digiden_kg.web.state import add_files, add_state
 from digiden_kg.web.things import add_things
@@ -117,6 +116,7 @@ def create_app(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters.update(wording.filters())
     cache = ResultCache(settings.cache << 20)
     answers = sparql.Answers(pool, cache, base_iri=settings.base)
     site = Site(release, settings, pool, templates, answers)
@@ -142,8 +142,7 @@ def create_app(
     app.add_middleware(_Headers, site=site)
     app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
     problems.install(app)
-    static = str(files("digiden_kg.web").joinpath("static"))
-    app.mount("/static", StaticFiles(directory=static), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     add_start(app, site)
     add_questions(app, site)
     add_endpoint(app, site)

@@ -1,0 +1,2 @@
+/** Runs on every page: what pages gain where scripts run. */
+export {};
