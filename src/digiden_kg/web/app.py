@@ -34,6 +34,7 @@ from digiden_kg.web.site import POLICY, STATIC, Site
 from digiden_kg.web.start import add_start
 from digiden_kg.web.state import add_files, add_state
 from digiden_kg.web.things import add_things
+from digiden_kg.web.vocabularies import add_vocabularies
 
 _POSTED = re.compile(r"/sparql(\.\w+)?")
 _EXPOSED = "Age, Content-Disposition, ETag, Digiden-Release, Retry-After"
@@ -152,4 +153,5 @@ def create_app(
     add_reuse(app, site)
     add_datasets(app, site)
     add_things(app, site)
+    add_vocabularies(app, site)
     return app

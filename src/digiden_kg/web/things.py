@@ -1,8 +1,8 @@
 """Every IRI that the graph mints answers here: as a page, and in every RDF format.
 
 ``id/…`` names a thing that is no document, so it leads (303) to ``doc/…``, which is one. Concept
-schemes, sources, datasets, the ontology and the shapes are documents and answer at once; the end of
-an address (``.ttl``) chooses a format for good.
+schemes, sources and datasets are documents and answer at once, as the vocabularies do
+(:mod:`digiden_kg.web.vocabularies`); the end of an address (``.ttl``) chooses a format for good.
 """
 
 from __future__ import annotations
@@ -16,24 +16,21 @@ from urllib.parse import quote, unquote, urlencode
 from xml.sax.saxutils import escape
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import vocab
 from digiden_kg.describe import (
-    CONTEXT,
     Description,
     Said,
-    context,
     describe,
     label_in,
     labels_of,
     write,
 )
-from digiden_kg.engine.seam import read_page
 from digiden_kg.normalize import fold
 from digiden_kg.results import GRAPHS, HTML, Chosen, negotiate
-from digiden_kg.web import access, problems, sparql
+from digiden_kg.web import problems, sparql
 from digiden_kg.web.site import (
     LANGUAGES,
     Site,
@@ -45,10 +42,8 @@ from digiden_kg.web.site import (
 )
 
 _OFFERS = (HTML, *GRAPHS)
-_ENDS = {name: offer for offer in _OFFERS for name in offer.names[:1]}
-_VARY = {"Vary": "Accept, Accept-Language", "Cache-Control": "no-cache"}
-_VOCABULARIES = {"ontology": vocab.ONTOLOGY, "shapes": vocab.SHAPES}
-"""Documents whose terms are their fragments, and the graphs that hold them."""
+ENDS = {name: offer for offer in _OFFERS for name in offer.names[:1]}
+VARY = {"Vary": "Accept, Accept-Language", "Cache-Control": "no-cache"}
 _NEAR = 8
 _SCHEMA = {
     "dg:Project": "Project",
@@ -82,12 +77,12 @@ def add_things(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/id/{path:path}", site)
     async def thing(request: Request, path: str) -> Response:
-        iri = _iri(f"id/{path}")
+        iri = iri_of(f"id/{path}")
         if (await site.ask(_KNOWN.format(NamedNode(iri)))).rows:
             query = f"?{request.url.query}" if request.url.query else ""
             address = f"/doc/{quote(path)}{query}"
             return RedirectResponse(address, 303, headers={"Vary": "Accept"})
-        return await _elsewhere(site, request, iri)
+        return await elsewhere(site, request, iri)
 
     @page_route(app, "/doc/{path:path}", site)
     async def document(request: Request, path: str) -> Response:
@@ -98,29 +93,6 @@ def add_things(app: FastAPI, site: Site) -> None:
         @page_route(app, f"/{folder}/{{path:path}}", site)
         async def part(request: Request, path: str, folder: str = folder) -> Response:
             return await _document(site, request, f"{folder}/{path}")
-
-    for name in _VOCABULARIES:
-        for end in ("", *(f".{end}" for end in _ENDS)):
-
-            @page_route(app, f"/{name}{end}", site)
-            async def terms(
-                request: Request, name: str = name, end: str = end.removeprefix(".")
-            ) -> Response:
-                return await _vocabulary(site, request, name, end)
-
-    @page_route(app, "/ontology/{version}", site)
-    async def version(request: Request, version: str) -> Response:
-        stem, dot, end = version.rpartition(".")
-        if not dot or end not in _ENDS:
-            stem, end = version, ""
-        known = _iri(f"ontology/{stem}")
-        if not (await site.ask(_VERSION.format(NamedNode(known)))).rows:
-            return await _elsewhere(site, request, known)
-        return await _vocabulary(site, request, "ontology", end)
-
-    @page_route(app, f"/{CONTEXT}", site)
-    async def json_context() -> Response:
-        return JSONResponse(context(), media_type="application/ld+json")
 
     @page_route(app, "/robots.txt", site)
     async def robots(request: Request) -> Response:
@@ -150,13 +122,12 @@ def add_things(app: FastAPI, site: Site) -> None:
 
 
 _KNOWN = "SELECT ?p {{ {{ {0} ?p ?o }} UNION {{ ?s ?p {0} }} }} LIMIT 1"
-_VERSION = "SELECT ?s {{ ?s <http://www.w3.org/2002/07/owl#versionIRI> {0} }} LIMIT 1"
 _ALL = """SELECT DISTINCT ?s {{
   ?s ?p ?o FILTER(STRSTARTS(STR(?s), "{0}") && !CONTAINS(STR(?s), "#"))
 }} ORDER BY ?s"""
 
 
-def _iri(path: str) -> str:
+def iri_of(path: str) -> str:
     """Return the IRI that a path stands for; what no IRI may hold is percent-encoded."""
     try:
         return NamedNode(vocab.BASE + path).value
@@ -164,22 +135,22 @@ def _iri(path: str) -> str:
         return vocab.BASE + quote(path)
 
 
-def _choose(request: Request, path: str) -> tuple[str, Chosen]:
+def choose_by_end(request: Request, path: str) -> tuple[str, Chosen]:
     """Return the path without its end, and the format that it or the client asks for.
 
     Raises:
         FormatError: The client accepts none of ours.
     """
     stem, dot, end = path.rpartition(".")
-    if dot and end in _ENDS and not stem.endswith("/"):
-        return stem, Chosen(_ENDS[end], _ENDS[end].media_types[0])
+    if dot and end in ENDS and not stem.endswith("/"):
+        return stem, Chosen(ENDS[end], ENDS[end].media_types[0])
     # Whoever has no wish gets what a person can read.
     return path, choose(request, _OFFERS)
 
 
 async def _document(site: Site, request: Request, path: str) -> Response:
-    stem, chosen = _choose(request, path)
-    iri = _iri(stem)
+    stem, chosen = choose_by_end(request, path)
+    iri = iri_of(stem)
     moved = await _replacement(site, request, iri)
     if moved:
         return moved
@@ -192,15 +163,15 @@ async def _document(site: Site, request: Request, path: str) -> Response:
         offset=int(offset) if offset.isascii() and offset.isdigit() and len(offset) < 8 else 0,
     )
     if found is None:
-        return await _elsewhere(site, request, iri)
+        return await elsewhere(site, request, iri)
     address = address_of_thing(iri, None) or "/"
-    headers = {**_VARY, "Link": _links(iri, address)}
+    headers = {**VARY, "Link": links_of(iri, address)}
     if chosen.format is HTML:
         return _page(site, request, found, address, headers)
-    return _tagged(request, write(found, chosen.format), chosen, headers)
+    return tagged(request, write(found, chosen.format), chosen, headers)
 
 
-def _tagged(
+def tagged(
     request: Request, content: bytes, chosen: Chosen, headers: Mapping[str, str]
 ) -> Response:
     """Return content under a strong entity tag, or say that the client has it."""
@@ -210,7 +181,7 @@ def _tagged(
     return Response(content, headers={**headers, "ETag": tag, "Content-Type": chosen.content_type})
 
 
-def _links(iri: str, address: str) -> str:
+def links_of(iri: str, address: str) -> str:
     """Return the ``Link`` header: what it is about, its other forms, its one address."""
     stem = quote(address, safe="/:@!$&'()*+,;=~-._%")
     parts = [f'<{quote(iri, safe=_SAFE)}>; rel="describes"', f'<{stem}>; rel="canonical"']
@@ -363,7 +334,7 @@ SELECT ?by {{
 }} ORDER BY ?by"""
 
 
-async def _elsewhere(site: Site, request: Request, iri: str) -> Response:
+async def elsewhere(site: Site, request: Request, iri: str) -> Response:
     """Answer 404 with what is called or written alike."""
     moved = await _replacement(site, request, iri)
     if moved:
@@ -405,98 +376,3 @@ SELECT DISTINCT ?thing {{ ?thing dg:searchText ?text
         (each, {language: label_in(labels, each, language) for language in LANGUAGES})
         for each in things
     ]
-
-
-async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Response:
-    """Answer with the ontology or the shapes as a whole."""
-    _, chosen = _choose(request, f"{name}.{end}" if end else name)
-    graph = vocab.source(_VOCABULARIES[name])
-    headers = {**_VARY, "Link": _links(vocab.BASE + name, f"/{name}")}
-    if chosen.format is not HTML:
-        query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-        client = access.CLIENT.get()
-        reply = await site.engine.evaluate(query, format=chosen.format, client=client)
-        content = await read_page(reply)
-        return _tagged(request, content, chosen, headers)
-    language = language_of(request)
-    rows = (await site.ask(_TERMS.format(graph, vocab.BASE + name))).rows
-    terms: dict[str, dict[str, Any]] = {}
-    for term, predicate, value in rows:
-        if isinstance(term, NamedNode) and isinstance(predicate, NamedNode) and value is not None:
-            found = terms.setdefault(term.value, {})
-            found.setdefault(vocab.shorten(predicate.value), []).append(value)
-    counts = await site.counts()
-    uses = {**counts.classes, **{term: each[0] for term, each in counts.properties.items()}}
-    mentioned = sorted(
-        {
-            value.value
-            for found in terms.values()
-            for listed in found.values()
-            for value in listed
-            if isinstance(value, NamedNode)
-        }
-    )
-    labels = await labels_of(site.ask, [*terms, *mentioned])
-    shown = [
-        {
-            "id": iri.partition("#")[2],
-            "name": vocab.shorten(iri),
-            "label": label_in(labels, iri, language),
-            "definition": _text(found.get("skos:definition") or found.get("sh:message"), language),
-            "examples": [
-                value.value
-                for value in found.get("skos:example", ())
-                if isinstance(value, Literal) and value.language in (language, None)
-            ],
-            "kinds": [vocab.shorten(value.value) for value in found.get("rdf:type", ())],
-            "links": [
-                (
-                    label_in(labels, vocab.expand(key), language),
-                    [
-                        (
-                            label_in(labels, value.value, language),
-                            address_of_thing(value.value, language),
-                        )
-                        for value in found[key]
-                        if isinstance(value, NamedNode)
-                    ],
-                )
-                for key in _RELATIONS
-                if any(isinstance(value, NamedNode) for value in found.get(key, ()))
-            ],
-            "uses": uses.get(iri),
-            "query": _use_query(iri, found),
-        }
-        for iri, found in terms.items()
-    ]
-    page = site.page(
-        request,
-        "vocabulary.html",
-        name=name,
-        iri=vocab.BASE + name,
-        terms=shown,
-        formats=[offer.name for offer in GRAPHS],
-    )
-    page.headers.update(headers)
-    return page
-
-
-_RELATIONS = (
-    *("rdfs:subClassOf", "rdfs:subPropertyOf", "rdfs:domain", "rdfs:range"),
-    *("sh:targetClass", "sh:path", "sh:class", "sh:datatype", "sh:severity", "sh:property"),
-)
-_TERMS = """SELECT ?t ?p ?o {{
-  GRAPH <{0}> {{ ?t ?p ?o FILTER(STRSTARTS(STR(?t), "{1}#")) }}
-}} ORDER BY ?t ?p ?o"""
-
-
-def _use_query(iri: str, found: Mapping[str, Sequence[Any]]) -> str:
-    kinds = {vocab.shorten(value.value) for value in found.get("rdf:type", ())}
-    if "owl:Class" in kinds:
-        return f"SELECT ?thing {{ ?thing a <{iri}> }} ORDER BY ?thing LIMIT 100"
-    return f"SELECT ?thing ?value {{ ?thing <{iri}> ?value }} ORDER BY ?thing ?value LIMIT 100"
-
-
-def _text(values: Sequence[Any] | None, language: str) -> str | None:
-    texts = {value.language: value.value for value in values or () if isinstance(value, Literal)}
-    return texts.get(language) or next(iter(texts.values()), None)
