@@ -98,6 +98,11 @@ class Reply(AsyncIterator[bytes]):
         self._held = deque(held)
         self._source = source
 
+    @property
+    def whole(self) -> Sequence[bytes] | None:
+        """All chunks, where none is still to come; None where the evaluation goes on."""
+        return None if self._source is not None else tuple(self._held)
+
     def __aiter__(self) -> Self:
         return self
 

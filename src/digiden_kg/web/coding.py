@@ -43,6 +43,14 @@ async def encode(
         await chunks.aclose()
 
 
+def encode_whole(content: bytes, coding: str | None) -> bytes:
+    """Return the whole of an answer in a coding."""
+    if coding is None:
+        return content
+    add, finish = _compressor(coding)
+    return add(content) + finish()
+
+
 def _compressor(coding: str) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
     if coding == "zstd":
         zstd = zstandard.ZstdCompressor(level=3).compressobj()

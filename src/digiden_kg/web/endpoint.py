@@ -38,15 +38,20 @@ def add_endpoint(app: FastAPI, site: Site) -> None:
 
 
 def _add_sparql(app: FastAPI, site: Site) -> None:
-    @app.api_route("/sparql", methods=["GET", "HEAD", "POST"], response_model=None)
+    methods = ["GET", "HEAD", "POST"]
+
+    # Routes of Starlette: FastAPI's own would look for parameters that the protocol has not.
     async def endpoint(request: Request) -> Response:
         asked = await sparql.read_request(request)
         return await site.steady(lambda: _answer_query(site, request, asked))
 
-    @app.api_route("/sparql.{name}", methods=["GET", "HEAD", "POST"], response_model=None)
-    async def endpoint_in_a_format(request: Request, name: str) -> Response:
+    async def endpoint_in_a_format(request: Request) -> Response:
+        name = request.path_params["name"]
         asked = replace(await sparql.read_request(request), format=name)
         return await site.steady(lambda: _answer_query(site, request, asked))
+
+    app.add_route("/sparql", endpoint, methods)
+    app.add_route("/sparql.{name}", endpoint_in_a_format, methods)
 
 
 async def _answer_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:

@@ -14,14 +14,14 @@ from collections import OrderedDict
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
+    Awaitable,
     Callable,
-    Coroutine,
     Iterable,
     Mapping,
 )
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import parse_qsl, quote
 
 from fastapi import Request, Response
@@ -57,6 +57,8 @@ _FILE_NAME = 120
 _SOON = 0.02
 """Seconds of an evaluation after which the server looks whether the client is still there."""
 _T = TypeVar("_T")
+_Land = Callable[[QueryError | None], None]
+"""Tells those who wait for an answer that it is there, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +322,10 @@ class Answers:
         except _ClientGone:
             note.outcome = "gone"
             return Response(status_code=GONE)
-        if isinstance(made, Kept):
-            return _kept(made, plan, note)
+        if not isinstance(made, _Making):
+            return (
+                _kept(made, plan, note) if isinstance(made, Kept) else Response(made, 200, headers)
+            )
         if request.method == "HEAD":
             await made.aclose()
             return _Bodiless(headers=headers)
@@ -330,10 +334,10 @@ class Answers:
             return Response(await made.whole(), headers=headers)
         return _Stream(made, headers=headers, note=note)
 
-    async def _make(self, plan: _Plan, note: Note) -> Kept | _Making:
-        """Return an answer that is kept, or one that is being made."""
+    async def _make(self, plan: _Plan, note: Note) -> Kept | bytes | _Making:
+        """Return an answer that is kept, a new one that is whole already, or one under way."""
         if plan.tag is None:
-            return await _Making.start(self._pieces(plan, note, None))
+            return await self._evaluate(plan, note, None)
         flights, turn = self.cache.flights, f"{plan.tag} {plan.asked.timeout}"
         kept = self.cache.get(plan.tag)
         if kept is None and turn in flights:
@@ -342,7 +346,7 @@ class Answers:
         if kept is not None:
             return kept
         if turn in flights:  # the first one could not be kept, so nobody waits for the second
-            return await _Making.start(self._pieces(plan, note, None))
+            return await self._evaluate(plan, note, None)
         flights[turn] = flight = Flight()
 
         def land(error: QueryError | None = None) -> None:
@@ -350,17 +354,13 @@ class Answers:
                 del flights[turn]
             flight.land(error)
 
-        made = await _Making.start(self._pieces(plan, note, land))
+        made = await self._evaluate(plan, note, land)
         flight.began()
         return made
 
-    async def _pieces(
-        self, plan: _Plan, note: Note, land: Callable[[QueryError | None], None] | None
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield the coded answer of the engine; keep it where it is whole and small enough."""
+    async def _evaluate(self, plan: _Plan, note: Note, land: _Land | None) -> bytes | _Making:
+        """Have the engine answer; keep the coded answer where it is whole and small enough."""
         assert plan.asked.query is not None
-        content: bytearray | None = bytearray() if land else None
-        failure = None
         try:
             chunks = await self.engine.evaluate(
                 plan.asked.query,
@@ -374,6 +374,29 @@ class Answers:
             if chunks.release != plan.release:
                 await chunks.aclose()
                 raise _SwitchedError
+        except BaseException as error:
+            if land:
+                land(error if isinstance(error, QueryError) else None)
+            raise
+        if (pieces := chunks.whole) is None:
+            return await _Making.start(self._pieces(chunks, plan, note, land))
+        count = RowCount(plan.chosen.format)
+        for piece in pieces:
+            count.add(piece)
+        note.rows = count.rows
+        content = coding.encode_whole(b"".join(pieces), plan.coding)
+        if land and plan.tag:
+            self.cache.put(plan.tag, Kept(content, note.rows))
+            land(None)
+        return content
+
+    async def _pieces(
+        self, chunks: Reply, plan: _Plan, note: Note, land: _Land | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the coded answer piece by piece; keep it where it is whole and small enough."""
+        content: bytearray | None = bytearray() if land else None
+        failure = None
+        try:
             counted = _counted(chunks, plan.chosen, note)
             # A loop that is left does not close what it runs over.
             async with aclosing(coding.encode(counted, plan.coding)) as coded:
@@ -514,29 +537,35 @@ class _ClientGone(Exception):
     """The client has closed the connection before there was an answer."""
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+async def _unless_gone(request: Request, work: Awaitable[_T]) -> _T:
     """Return what some work returns; stop it when the client goes away.
 
     Raises:
         _ClientGone: It did.
     """
-    task = asyncio.create_task(work)
-    watch = set[asyncio.Task[Any]]()
+    task, gone, watch = asyncio.current_task(), False, set[asyncio.Task[None]]()
+    assert task is not None
+
+    async def look() -> None:
+        nonlocal gone
+        await _disconnected(request)
+        gone = True
+        task.cancel()
+
+    # Most answers are there before it pays to watch.
+    timer = asyncio.get_running_loop().call_later(
+        _SOON, lambda: watch.add(asyncio.create_task(look()))
+    )
     try:
-        # Most answers are there before it pays to watch.
-        done, _ = await asyncio.wait({task}, timeout=_SOON)
-        if not done:
-            watch.add(asyncio.create_task(_disconnected(request)))
-            await asyncio.wait({task, *watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise _ClientGone
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if gone and task.uncancel() == 0:
+            raise _ClientGone from None
+        raise
     finally:
-        unfinished = [each for each in (task, *watch) if not each.done()]
-        for each in unfinished:
+        timer.cancel()
+        for each in watch:
             each.cancel()
-        if unfinished:
-            await asyncio.gather(*unfinished, return_exceptions=True)
 
 
 async def _disconnected(request: Request) -> None:
