@@ -16,6 +16,7 @@ FLOW = [
         "build",
         "export",
         "search",
+        "matching",
         "describe",
         "metadata",
         "engine",

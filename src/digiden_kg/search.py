@@ -104,6 +104,16 @@ class Index:
         near = () if kept or not words else self._near(" ".join(words))
         return Found(tuple(kept), counts, near)
 
+    def containing(self, text: str) -> list[Entry]:
+        """Return what has every word of a text in its own names, the best name first."""
+        words = fold(text[:_LONGEST]).split()
+        found = [
+            entry
+            for entry in self._matching(words)
+            if words and all(word in entry.text for word in words)
+        ]
+        return sorted(found, key=lambda entry: _rank(entry, words))
+
     def _matching(self, words: Sequence[str]) -> list[Entry]:
         if not words:
             return self._order

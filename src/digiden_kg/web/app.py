@@ -27,6 +27,7 @@ from digiden_kg.web.cache import ResultCache
 from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.following import Find, Follower
+from digiden_kg.web.matching import add_matching
 from digiden_kg.web.questions import add_questions
 from digiden_kg.web.reuse import add_reuse
 from digiden_kg.web.search import add_search
@@ -36,7 +37,7 @@ from digiden_kg.web.state import add_files, add_state
 from digiden_kg.web.things import add_things
 from digiden_kg.web.vocabularies import add_vocabularies
 
-_POSTED = re.compile(r"/sparql(\.\w+)?")
+_POSTED = re.compile(r"/sparql(\.\w+)?|/api/reconcile")
 _EXPOSED = "Age, Content-Disposition, ETag, Digiden-Release, Retry-After"
 
 
@@ -150,6 +151,7 @@ def create_app(
     add_state(app, site, sums, settings.metrics)
     add_files(app, site)
     add_search(app, site)
+    add_matching(app, site)
     add_reuse(app, site)
     add_datasets(app, site)
     add_things(app, site)

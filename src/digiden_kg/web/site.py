@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
@@ -93,6 +93,7 @@ def bundle(name: str) -> str | None:
 
 
 Route = Callable[..., Awaitable[Response]]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class _Known:
     counts: list[metadata.Counts] = field(default_factory=list)
     index: list[Index] = field(default_factory=list)
     terms: dict[str, Text] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 def _read(release: Release, settings: Settings) -> _Known:
@@ -239,8 +241,20 @@ class Site:
             known.append(await metadata.count(self.ask))
         return known[0]
 
-    async def page_rows(self, name: str) -> Sequence[Sequence[Term | None]]:
+    async def kept(self, name: str, make: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what is made once for each release, under a name of its own."""
+        known = self._known.kept
+        if name not in known:
+            known[name] = await make()
+        found: _T = known[name]
+        return found
+
+    async def page_rows(self, name: str, **given: str) -> Sequence[Sequence[Term | None]]:
         """Return the rows of a query of ``queries/pages/``; a draft speaks of other things: none.
+
+        Args:
+            name: File name without its end.
+            given: IRIs that take the place of the content of ``VALUES ?name { … }``.
 
         Raises:
             QueryError: It cannot be answered.
@@ -248,7 +262,11 @@ class Site:
         path = self.settings.queries_dir / "pages" / f"{name}.rq"
         if self.release.is_draft or not path.is_file():
             return ()
-        return (await self.ask(vocab.rebase(path.read_text(encoding="utf-8")))).rows
+        text = vocab.rebase(path.read_text(encoding="utf-8"))
+        for slot, iri in given.items():
+            head, mark, rest = text.partition(f"VALUES ?{slot} {{")
+            text = f"{head}{mark} {NamedNode(iri)} }}{rest.partition('}')[2]}"
+        return (await self.ask(text)).rows
 
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""

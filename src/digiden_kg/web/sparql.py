@@ -87,7 +87,7 @@ async def read_request(request: Request) -> SparqlRequest:
     pairs = parameters(request.scope["query_string"])
     if request.method == "POST":
         content_type = _content_type(request)
-        body = await _body(request)
+        body = await read_body(request)
         pairs += [("query", _text(body))] if content_type == _DIRECT else parameters(body)
     names = {name for name, _ in pairs}
     if "update" in names:
@@ -144,7 +144,12 @@ def _read_only() -> ProblemError:
     )
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        ProblemError: It is larger than any query may be.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
