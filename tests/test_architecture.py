@@ -18,6 +18,7 @@ FLOW = [
         "search",
         "matching",
         "describe",
+        "network",
         "metadata",
         "engine",
         "web",

@@ -20,6 +20,8 @@ PAGES = [
     "/doc/project/r4-2-type2-3-142069",
     "/doc/body/none",
     "/reuse",
+    "/explore",
+    "/explore?iri=id:body/142069&expand=id:body/142069+in+dg:grantedTo&to=id:body/404489&from=id:body/142069",
     "/downloads",
     "/questions/adopters-of-a-model-service",
     "/sparql?format=html&query=SELECT%20*%20%7B%20%3Fs%20a%20%3Fc%20%7D%20LIMIT%203",

@@ -26,6 +26,7 @@ from digiden_kg.web import access, problems, sparql, wording
 from digiden_kg.web.cache import ResultCache
 from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.endpoint import add_endpoint
+from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.matching import add_matching
 from digiden_kg.web.questions import add_questions
@@ -153,6 +154,7 @@ def create_app(
     add_search(app, site)
     add_matching(app, site)
     add_reuse(app, site)
+    add_explore(app, site)
     add_datasets(app, site)
     add_things(app, site)
     add_vocabularies(app, site)

@@ -88,10 +88,16 @@ class ProblemError(Exception):
     """A request that cannot be answered, with status and words for it."""
 
     def __init__(
-        self, status: int, kind: str, detail: str, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        advice: str | None = None,
     ) -> None:
         """Make a problem; the detail says what is wrong in English and Japanese."""
         self.status, self.kind, self.detail, self.headers = status, kind, detail, headers
+        self.advice = advice
         super().__init__(detail)
 
 
@@ -165,7 +171,13 @@ def install(app: FastAPI) -> None:
     async def on_problem(request: Request, error: ProblemError) -> Response:
         title = HTTPStatus(error.status).phrase
         return problem(
-            request, error.status, error.kind, title, error.detail, headers=error.headers
+            request,
+            error.status,
+            error.kind,
+            title,
+            error.detail,
+            headers=error.headers,
+            advice=error.advice,
         )
 
     @app.exception_handler(HTTPException)
