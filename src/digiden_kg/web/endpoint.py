@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from digiden_kg import metadata
+from digiden_kg import metadata, vocab
+from digiden_kg.describe import labels_of
 from digiden_kg.engine.seam import read_page
-from digiden_kg.exceptions import QueryError
+from digiden_kg.exceptions import QueryError, QuerySyntaxError
 from digiden_kg.normalize import fold
-from digiden_kg.results import GRAPHS, HTML, TABLES, Format, find_format, formats_of, negotiate
+from digiden_kg.questions import Question
+from digiden_kg.results import GRAPHS, HTML, TABLES, XLSX, Format, find_format, formats_of, negotiate
 from digiden_kg.syntax import declare
 from digiden_kg.web import access, graph_store, problems, sparql
 from digiden_kg.web.site import (
+    SHOWN,
     Site,
     address_of,
     choose,
     described,
     file_response,
+    iris_without_names,
     language_of,
     page_route,
     table_of,
 )
+from digiden_kg.web.start import TAGS
+from digiden_kg.web.workbooks import workbook
 
 _TEXT = 2000
 """Characters that are folded at once."""
@@ -55,11 +62,17 @@ def _add_sparql(app: FastAPI, site: Site) -> None:
 
 
 async def _answer_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:
+    tables = asked.query is not None and formats_of(asked.form) is TABLES
     offers = (*(GRAPHS if asked.query is None else formats_of(asked.form)), HTML)
+    offers = (*offers, XLSX) if tables else offers
     accept = request.headers.get("accept")
     chosen = find_format(offers, asked.format) if asked.format else negotiate(offers, accept)
     if chosen.format is HTML:
         return await _show_query(site, request, asked)
+    if chosen.format is XLSX and asked.query is not None:
+        access.note_of(request.scope).query = access.query_hash(asked.query)
+        name = asked.download or "result"
+        return await workbook(site, request, asked.query, chosen, name=name, title="SPARQL")
     if asked.query is not None:
         return await site.answers.answer(request, asked, chosen)
     content = metadata.service_description(
@@ -72,14 +85,19 @@ async def _answer_query(site: Site, request: Request, asked: sparql.SparqlReques
 
 async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:
     table = text = error = None
+    language, started = language_of(request), time.perf_counter()
     if asked.query is not None:
         access.note_of(request.scope).query = access.query_hash(asked.query)
         asked = replace(asked, query=declare(asked.query, site.prefixes))
     default, named = asked.default_graphs, asked.named_graphs
+    offers = formats_of(asked.form)
     try:
-        if asked.query is not None and formats_of(asked.form) is TABLES:
+        if asked.query is not None and offers is TABLES:
+            offers = (*offers, XLSX)
             answer = await site.ask(asked.query, default_graphs=default, named_graphs=named)
-            table = table_of(answer, language_of(request), await site.headings())
+            seconds = time.perf_counter() - started
+            labels = await labels_of(site.ask, iris_without_names(answer))
+            table = table_of(answer, language, await site.headings(), labels)
         elif asked.query is not None:
             chunks = await site.engine.evaluate(
                 asked.query,
@@ -89,22 +107,51 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
                 client=access.CLIENT.get(),
             )
             text = (await read_page(chunks)).decode("utf-8")
+            seconds = time.perf_counter() - started
     except QueryError as caught:
-        error = caught
+        error, seconds = caught, time.perf_counter() - started
+    query = asked.query
+    if query is None:
+        slug = request.query_params.get("question")
+        query = site.question(slug).text if slug else site.example
     return site.page(
         request,
         "sparql.html",
         problems.kind_of(error).status if error else 200,
-        query=asked.query if asked.query is not None else site.example,
+        query=query,
+        asked=asked.query is not None,
         table=table,
         text=text,
         error=error,
-        formats=[offer.name for offer in formats_of(asked.form)],
+        place=_place(query, error),
+        seconds=seconds if asked.query is not None else None,
+        limits=site.settings,
+        shown=SHOWN,
+        tags=TAGS,
+        questions=_by_tag(site),
+        formats=[offer.name for offer in offers],
         addresses={
             offer.name: address_of(request, format=offer.name, query=asked.query or "")
-            for offer in formats_of(asked.form)
+            for offer in offers
         },
     )
+
+
+def _place(query: str, error: QueryError | None) -> dict[str, int | str] | None:
+    """Return where a query is no SPARQL: line and column from 1, and the line itself."""
+    if not isinstance(error, QuerySyntaxError) or error.line is None:
+        return None
+    lines, column = query.split("\n"), error.column or 1
+    text = lines[error.line - 1] if error.line <= len(lines) else ""
+    return {"line": error.line, "column": column, "before": text[: column - 1], "text": text}
+
+
+def _by_tag(site: Site) -> dict[str, list[Question]]:
+    """Return the saved questions by their first tag, in the order of the start page."""
+    grouped: dict[str, list[Question]] = {tag: [] for tag in TAGS}
+    for question in site.questions.values():
+        grouped.setdefault(question.tags[0] if question.tags else "", []).append(question)
+    return {tag: listed for tag, listed in grouped.items() if listed}
 
 
 def _add_graph_store(app: FastAPI, site: Site) -> None:
@@ -134,6 +181,10 @@ def _add_helpers(app: FastAPI, site: Site) -> None:
         content = metadata.prefix_declarations(address, site.prefixes, chosen.format)
         return described(content, chosen)
 
+    @page_route(app, "/api/terms", site)
+    async def terms(request: Request) -> Response:
+        return JSONResponse(await _terms(site))
+
     @page_route(app, "/api/fold", site)
     async def folded(request: Request) -> Response:
         pairs = dict(sparql.parameters(request.scope["query_string"]))
@@ -146,3 +197,20 @@ def _add_helpers(app: FastAPI, site: Site) -> None:
                 f" / ?text= に {_TEXT} 文字以内で指定してください。",
             )
         return JSONResponse({"text": text, "folded": fold(text)})
+
+
+async def _terms(site: Site) -> dict[str, object]:
+    """Return the classes and properties that the data uses, with their names and how often."""
+    counts = await site.counts()
+    names = await labels_of(site.ask, [*counts.classes, *counts.properties])
+
+    def term(iri: str, count: int) -> dict[str, object]:
+        short = vocab.shorten(iri)
+        label = names.get(iri) or site.terms.get(short) or {}
+        return {"iri": iri, "name": short, "label": dict(label), "count": count}
+
+    return {
+        "prefixes": dict(site.prefixes),
+        "classes": [term(iri, count) for iri, count in counts.classes.items()],
+        "properties": [term(iri, count) for iri, (count, _, _) in counts.properties.items()],
+    }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 from fastapi import FastAPI, Request, Response
 
 from digiden_kg.exceptions import QueryError
-from digiden_kg.export import write_xlsx
-from digiden_kg.questions import Question, heading
-from digiden_kg.results import HTML, TABLES, XLSX, Chosen
+from digiden_kg.questions import Question
+from digiden_kg.results import HTML, TABLES, XLSX
 from digiden_kg.web import problems, sparql
 from digiden_kg.web.site import Site, address_of, choose, language_of, page_route, table_of
+from digiden_kg.web.workbooks import workbook
 
 _FEW = 60
 """Choices up to which a form shows a list to pick from instead of a field to type in."""
@@ -43,7 +41,17 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
     if chosen.format is not HTML:
         asked = sparql.SparqlRequest(bind(), download=question.slug if wanted else None)
         if chosen.format is XLSX:
-            return await _workbook(site, request, question, asked, chosen)
+            assert asked.query is not None
+            language = language_of(request)
+            return await workbook(
+                site,
+                request,
+                asked.query,
+                chosen,
+                name=question.slug,
+                title=question.title[language],
+                complete=(question.complete or {}).get(language, ""),
+            )
         return await site.answers.answer(request, asked, chosen)
     text, table, error = question.text, None, None
     try:
@@ -64,43 +72,4 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
         table=table,
         error=error,
         formats={offer.name: address_of(request, format=offer.name) for offer in (*TABLES, XLSX)},
-    )
-
-
-async def _workbook(
-    site: Site,
-    request: Request,
-    question: Question,
-    asked: sparql.SparqlRequest,
-    chosen: Chosen,
-) -> Response:
-    """Return the answer as XLSX, with a sheet that says what it is."""
-    assert asked.query is not None
-    language, names = language_of(request), await site.headings()
-    answer = await site.ask(asked.query)
-    output = io.BytesIO()
-    write_xlsx(
-        answer,
-        output,
-        title=question.title[language],
-        headings={
-            column: (heading(column, names) or {}).get(language, column)
-            for column in answer.columns
-        },
-        notes=[
-            ("質問 / Question", question.title[language]),
-            ("完全さ / Completeness", (question.complete or {}).get(language, "")),
-            ("リリース / Release", site.release.name),
-            ("ライセンス / Licence", "CC BY 4.0"),
-            ("SPARQL", asked.query),
-        ],
-    )
-    return Response(
-        output.getvalue(),
-        headers={
-            "Content-Type": chosen.content_type,
-            "Content-Disposition": sparql.disposition(question.slug, XLSX.name),
-            "Vary": "Accept, Accept-Language",
-            "Cache-Control": "no-cache",
-        },
     )

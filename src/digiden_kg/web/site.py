@@ -19,6 +19,7 @@ from jinja2 import Environment
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import metadata, vocab
+from digiden_kg.describe import Labels
 from digiden_kg.engine.seam import Engine, select
 from digiden_kg.questions import (
     TERMS_QUERY,
@@ -48,7 +49,7 @@ from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql
 
 LANGUAGES = ("ja", "en")
-_SHOWN = 1000
+SHOWN = 1000
 """Rows that a page shows; the formats give all of them."""
 EXAMPLE = vocab.rebase("""\
 PREFIX dg: <https://w3id.org/digiden/ontology#>
@@ -376,18 +377,27 @@ class Cell:
     language: str | None
 
 
-def table_of(answer: Answer, language: str, names: Mapping[str, Text]) -> dict[str, Any]:
-    """Return a result as a page shows it: an IRI and its label are one cell with a link."""
+def table_of(
+    answer: Answer, language: str, names: Mapping[str, Text], labels: Labels | None = None
+) -> dict[str, Any]:
+    """Return a result as a page shows it: an IRI and its label are one cell with a link.
+
+    Args:
+        answer: The result.
+        language: The reader's.
+        names: What columns are called.
+        labels: What the IRIs are called that have no column of labels beside them.
+    """
     columns = answer.columns
-    labels = {name: columns.index(f"{name}Label") for name in columns if f"{name}Label" in columns}
+    beside = {name: columns.index(f"{name}Label") for name in columns if f"{name}Label" in columns}
     shown = [
         (index, name)
         for index, name in enumerate(columns)
-        if name.removesuffix("Label") not in labels or name in labels
+        if name.removesuffix("Label") not in beside or name in beside
     ]
     rows = [
-        [_cell(row, index, labels.get(name), language) for index, name in shown]
-        for row in answer.rows[:_SHOWN]
+        [_cell(row, index, beside.get(name), language, labels or {}) for index, name in shown]
+        for row in answer.rows[:SHOWN]
     ]
     return {
         "columns": [(name, (heading(name, names) or {}).get(language)) for _, name in shown],
@@ -397,7 +407,18 @@ def table_of(answer: Answer, language: str, names: Mapping[str, Text]) -> dict[s
     }
 
 
-def _cell(row: tuple[Term | None, ...], index: int, label: int | None, language: str) -> Cell:
+def iris_without_names(answer: Answer) -> list[str]:
+    """Return the IRIs that a page shows and that have no column of labels beside them."""
+    bare = [
+        index for index, name in enumerate(answer.columns) if f"{name}Label" not in answer.columns
+    ]
+    terms = (row[index] for row in answer.rows[:SHOWN] for index in bare)
+    return list(dict.fromkeys(term.value for term in terms if isinstance(term, NamedNode)))
+
+
+def _cell(
+    row: tuple[Term | None, ...], index: int, label: int | None, language: str, labels: Labels
+) -> Cell:
     term = row[index]
     shown = row[label] if label is not None and row[label] is not None else term
     text = cell_text(shown)
@@ -406,8 +427,12 @@ def _cell(row: tuple[Term | None, ...], index: int, label: int | None, language:
     tag = shown.language if isinstance(shown, Literal) else None
     if not isinstance(term, NamedNode):
         return Cell(text, None, None, is_number(term) or term is None, tag)
+    if shown is term and (names := labels.get(term.value)):
+        # Japanese before English: what has no name in the reader's language has one in Japanese.
+        tag = next((each for each in (language, "ja", "en", "") if each in names), "")
+        text = names[tag] if tag in names else text
     address = address_of_thing(term.value, language)
-    return Cell(text, address, vocab.shorten(term.value), False, tag)
+    return Cell(text, address, vocab.shorten(term.value), False, tag or None)
 
 
 def page_route(app: FastAPI, path: str, site: Site) -> Callable[[Route], Route]:

@@ -46,11 +46,17 @@ async function notice(name) {
   return `${title}\n${"=".repeat(title.length)}\n\n${texts.join("\n").trim()}\n`;
 }
 
-function packages(metafile) {
+async function packages(metafile) {
   const found = new Set(["@digital-go-jp/design-tokens", "@svg-maps/japan"]);
   for (const input of Object.keys(metafile.inputs)) {
     const match = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
     if (match) found.add(match[1]);
+  }
+  // The editor comes as one file with what it depends on inside.
+  for (const name of found) {
+    if (!name.startsWith("@zazuko/")) continue;
+    const about = await readFile(join(here, "node_modules", name, "package.json"), "utf8");
+    for (const part of Object.keys(JSON.parse(about).dependencies ?? {})) found.add(part);
   }
   return [...found].sort();
 }
@@ -75,5 +81,5 @@ const result = await build({
 });
 await cp(join(here, "node_modules/@digital-go-jp/design-tokens/dist/tokens.css"), join(out, "tokens.css"));
 await writeFile(join(out, "prefectures.json"), JSON.stringify(await prefectures()));
-const notices = await Promise.all(packages(result.metafile).map(notice));
+const notices = await Promise.all((await packages(result.metafile)).map(notice));
 await writeFile(join(out, "NOTICES.txt"), notices.join("\n\n"));
