@@ -51,3 +51,16 @@ def test_dates_in_words(value: str, ja: str, en: str) -> None:
 def test_shares_in_words() -> None:
     assert wording.percent(Decimal("0.6667"), "ja") == "66.7%"
     assert wording.percent("0.5", "en") == "50%"
+
+
+@pytest.mark.parametrize(
+    ("message", "ja", "en"),
+    [
+        ("a slash / and more / 誤りです", "誤りです", "a slash / and more"),
+        ("only English / here", "only English / here", "only English / here"),
+        ("日本語だけ", "日本語だけ", "日本語だけ"),
+    ],
+)
+def test_the_part_of_a_message_in_a_language(message: str, ja: str, en: str) -> None:
+    assert wording.part(message, "ja") == ja
+    assert wording.part(message, "en") == en

@@ -14,7 +14,16 @@ from digiden_kg.engine.seam import read_page
 from digiden_kg.exceptions import QueryError, QuerySyntaxError
 from digiden_kg.normalize import fold
 from digiden_kg.questions import Question
-from digiden_kg.results import GRAPHS, HTML, TABLES, XLSX, Format, find_format, formats_of, negotiate
+from digiden_kg.results import (
+    GRAPHS,
+    HTML,
+    TABLES,
+    XLSX,
+    Format,
+    find_format,
+    formats_of,
+    negotiate,
+)
 from digiden_kg.syntax import declare
 from digiden_kg.web import access, graph_store, problems, sparql
 from digiden_kg.web.site import (
@@ -141,9 +150,16 @@ def _place(query: str, error: QueryError | None) -> dict[str, int | str] | None:
     """Return where a query is no SPARQL: line and column from 1, and the line itself."""
     if not isinstance(error, QuerySyntaxError) or error.line is None:
         return None
-    lines, column = query.split("\n"), error.column or 1
+    lines = query.split("\n")
     text = lines[error.line - 1] if error.line <= len(lines) else ""
-    return {"line": error.line, "column": column, "before": text[: column - 1], "text": text}
+    # What the parser missed stands after the end of a line: the last character shows where.
+    column = min(error.column or 1, max(1, len(text)))
+    return {
+        "line": error.line,
+        "column": column,
+        "before": text[: column - 1],
+        "rest": text[column - 1 :],
+    }
 
 
 def _by_tag(site: Site) -> dict[str, list[Question]]:

@@ -430,7 +430,7 @@ def _cell(
     if shown is term and (names := labels.get(term.value)):
         # Japanese before English: what has no name in the reader's language has one in Japanese.
         tag = next((each for each in (language, "ja", "en", "") if each in names), "")
-        text = names[tag] if tag in names else text
+        text = names.get(tag, text)
     address = address_of_thing(term.value, language)
     return Cell(text, address, vocab.shorten(term.value), False, tag or None)
 

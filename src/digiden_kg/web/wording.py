@@ -6,12 +6,14 @@ The exact value stays in the data: a page that shortens a value gives the full o
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import ROUND_HALF_UP, Decimal
 
 from babel.dates import format_date
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 
-_FILTERS = ("yen", "full_yen", "number", "percent", "date")
+_FILTERS = ("yen", "full_yen", "number", "percent", "date", "part")
+_JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def yen(value: Decimal | int | str, language: str) -> str:
@@ -59,6 +61,15 @@ def date(value: str, language: str) -> str:
     except ValueError:
         return value
     return str(format_date(day, pattern[language != "ja"], locale=language))
+
+
+def part(message: object, language: str) -> str:
+    """Return the part of a message ("English / 日本語") that is in a language, else all of it."""
+    text = str(message)
+    english, mark, japanese = text.rpartition(" / ")
+    if not mark or not _JAPANESE.search(japanese):
+        return text
+    return japanese if language == "ja" else english
 
 
 def _unit(language: str) -> str:

@@ -59,12 +59,9 @@ function markError(): void {
   const { line, column } = answer().dataset;
   if (!line) return;
   const at = { line: Number(line) - 1, ch: Number(column) - 1 };
-  const end = editor.getDoc().getLine(at.line)?.length ?? at.ch;
+  const end = { line: at.line, ch: Math.max(at.ch + 1, editor.getDoc().getLine(at.line)?.length ?? 0) };
   const title = answer().querySelector(".failure pre")?.textContent ?? "";
-  const from = end > at.ch ? at : { line: at.line, ch: Math.max(0, end - 1) };
-  marks.push(
-    editor.getDoc().markText(from, { line: at.line, ch: Math.max(end, from.ch + 1) }, { className: "wrong", title }),
-  );
+  marks.push(editor.getDoc().markText(at, end, { className: "wrong", title }));
   const handle = editor.addLineClass(at.line, "background", "wrong-line");
   marks.push({ clear: () => void editor.removeLineClass(handle, "background", "wrong-line") });
   editor.getDoc().setCursor(at);

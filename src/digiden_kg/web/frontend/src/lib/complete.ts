@@ -30,7 +30,7 @@ export function loadTerms(): Promise<Terms> {
   return terms;
 }
 
-/** Return the terms that a typed word may mean: by name, by label in either language, often used first. */
+/** Return the terms that a typed word may mean: by name, by label in either language, ours and often used ones first. */
 export function matching(listed: Term[], typed: string): Term[] {
   const word = typed.trim().toLowerCase();
   const local = word.includes(":") ? word.slice(word.indexOf(":") + 1) : word;
@@ -41,7 +41,8 @@ export function matching(listed: Term[], typed: string): Term[] {
       (!!word && !word.endsWith(":") && word === local && term.name.toLowerCase().includes(word)) ||
       (!!local && word === local && Object.values(term.label).some((label) => label.toLowerCase().includes(word))),
   );
-  return found.sort((one, other) => other.count - one.count || one.name.localeCompare(other.name));
+  const ours = (term: Term) => Number(term.name.startsWith("dg:"));
+  return found.sort((one, other) => ours(other) - ours(one) || other.count - one.count || one.name.localeCompare(other.name));
 }
 
 /** Return the completer of one kind of term. */
@@ -71,16 +72,8 @@ export function completer(kind: "classes" | "properties" | "prefixes"): Complete
       }
       return matching(found[kind], typed).map((term) => term.name);
     },
-    postProcessSuggestion(yasqe, _token, name) {
-      const prefix = name.slice(0, name.indexOf(":"));
-      if (kind !== "prefixes" && !(prefix in yasqe.getPrefixesFromQuery())) {
-        void loadTerms().then(({ prefixes }) => {
-          const iri = prefixes[prefix];
-          if (iri) yasqe.addPrefixes({ [prefix]: iri });
-        });
-      }
-      return name;
-    },
+    // The server declares the prefixes that a query uses.
+    postProcessSuggestion: (_yasqe, _token, name) => name,
     postprocessHints(_yasqe, hints) {
       return hints.map((hint) => {
         const term = named.get(hint.text);

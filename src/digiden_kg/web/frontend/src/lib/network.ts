@@ -1,0 +1,80 @@
+/** Draws the triples that a query constructs as a network; loaded when it is asked for. */
+import cytoscape from "cytoscape";
+import { language } from "./page";
+import { triples, type Triple } from "./triples";
+
+const MOST = 600;
+const LABELS = ["http://www.w3.org/2000/01/rdf-schema#label", "http://www.w3.org/2004/02/skos/core#prefLabel"];
+
+async function answerOf(query: string, format: string): Promise<string> {
+  const response = await fetch("/sparql", { method: "POST", body: new URLSearchParams({ query, format }) });
+  if (!response.ok) throw new Error(response.statusText);
+  return response.text();
+}
+
+async function labelsOf(iris: string[]): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let at = 0; at < iris.length; at += 300) {
+    const values = iris.slice(at, at + 300).map((iri) => `<${iri}>`).join(" ");
+    const query = `SELECT ?x ?name { VALUES ?x { ${values} } ?x <${LABELS[0]}> ?name
+      FILTER(LANG(?name) IN ("${language()}", "ja", "")) }`;
+    const rows = JSON.parse(await answerOf(query, "json")).results.bindings;
+    for (const { x, name } of rows) {
+      if (!found.has(x.value) || name["xml:lang"] === language()) found.set(x.value, name.value);
+    }
+  }
+  return found;
+}
+
+function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** Draw the triples of a CONSTRUCT or DESCRIBE query into an element. */
+export async function drawNetwork(place: HTMLElement, query: string): Promise<void> {
+  const all = triples(await answerOf(query, "nt"));
+  const own = new Map<string, string>();
+  const links: Triple[] = [];
+  for (const each of all) {
+    if (each.literal && LABELS.includes(each.predicate)) {
+      if (!own.has(each.subject) || each.language === language()) own.set(each.subject, each.object);
+    } else if (!each.literal) links.push(each);
+  }
+  const shown = links.slice(0, MOST);
+  const nodes = [...new Set(shown.flatMap((each) => [each.subject, each.object]))];
+  const terms = [...new Set(shown.map((each) => each.predicate))];
+  const labels = await labelsOf([...nodes, ...terms].filter((iri) => iri.startsWith("http") && !own.has(iri)));
+  const name = (iri: string) => own.get(iri) ?? labels.get(iri) ?? iri.replace(/^.*[/#]/, "");
+  const network = cytoscape({
+    container: place,
+    elements: [
+      ...nodes.map((iri) => ({ data: { id: iri, label: name(iri) } })),
+      ...shown.map((each, at) => ({
+        data: { id: `e${at}`, source: each.subject, target: each.object, label: name(each.predicate) },
+      })),
+    ],
+    style: [
+      {
+        selector: "node",
+        style: {
+          label: "data(label)", "background-color": colour("--series-1"), color: colour("--text"),
+          "font-size": 12, "text-wrap": "ellipsis", "text-max-width": "160px", width: 16, height: 16,
+        },
+      },
+      {
+        selector: "edge",
+        style: {
+          label: "data(label)", "curve-style": "bezier", "target-arrow-shape": "triangle", width: 1,
+          "line-color": colour("--line"), "target-arrow-color": colour("--line"), color: colour("--quiet"),
+          "font-size": 9, "text-rotation": "autorotate",
+        },
+      },
+    ],
+    layout: { name: "cose", animate: false, nodeRepulsion: () => 20000, idealEdgeLength: () => 90 } as cytoscape.CoseLayoutOptions,
+  });
+  network.on("tap", "node", (event) => {
+    const iri: string = event.target.id();
+    const path = /^https:\/\/w3id\.org\/digiden\/id\/(.*)$/.exec(iri)?.[1];
+    if (path) location.assign(`/doc/${path}?lang=${language()}`);
+  });
+}

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { triples } from "../src/lib/triples";
+
+test("statements with things, texts and escapes are read", () => {
+  const text = [
+    '<http://e/a> <http://e/p> <http://e/b> .',
+    '<http://e/a> <http://e/q> "a \\"b\\"\\n\\u5C0F"@ja .',
+    '_:x <http://e/q> "5"^^<http://www.w3.org/2001/XMLSchema#integer> .',
+    "",
+  ].join("\n");
+  assert.deepEqual(triples(text), [
+    { subject: "http://e/a", predicate: "http://e/p", object: "http://e/b", literal: false, language: "" },
+    { subject: "http://e/a", predicate: "http://e/q", object: 'a "b"\n小', literal: true, language: "ja" },
+    { subject: "_:x", predicate: "http://e/q", object: "5", literal: true, language: "" },
+  ]);
+});
+
+test("a line that is no statement is left out", () => {
+  assert.deepEqual(triples("# nothing\n<http://e/a> <http://e/p>"), []);
+});
