@@ -17,6 +17,7 @@ FLOW = [
         "export",
         "search",
         "matching",
+        "profiles",
         "describe",
         "network",
         "metadata",

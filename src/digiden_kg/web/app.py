@@ -24,6 +24,7 @@ from digiden_kg.release import Release
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql, wording
 from digiden_kg.web.cache import ResultCache
+from digiden_kg.web.compare import add_compare
 from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.explore import add_explore
@@ -131,6 +132,8 @@ def create_app(
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(pool)
+                stack.push_async_callback(site.end)
+                site.begin()
                 if follower:
                     await stack.enter_async_context(follower.following(settings.admin))
             except (DigidenError, OSError) as error:
@@ -155,6 +158,7 @@ def create_app(
     add_matching(app, site)
     add_reuse(app, site)
     add_explore(app, site)
+    add_compare(app, site)
     add_datasets(app, site)
     add_things(app, site)
     add_vocabularies(app, site)

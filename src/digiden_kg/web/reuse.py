@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
-from digiden_kg.describe import Labels, label_in, labels_of
+from digiden_kg.describe import Labels, label_in
 from digiden_kg.export import Edge, Node, write_gexf, write_graphml
+from digiden_kg.profiles import Use
 from digiden_kg.results import Format, find_format
 from digiden_kg.web.site import Site, address_of_thing, language_of, page_route
 
@@ -25,19 +25,6 @@ _FORMATS = (
 _COLUMNS = ("service", "prefecture", "body", "project", "type")
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One body that runs a type of service; each field but the last is an IRI."""
-
-    service: str
-    prefecture: str
-    body: str
-    project: str
-    type: str
-    certainty: str
-    """``stated`` or ``inferred``."""
-
-
 def add_reuse(app: FastAPI, site: Site) -> None:
     """Add the reuse lens."""
 
@@ -45,15 +32,15 @@ def add_reuse(app: FastAPI, site: Site) -> None:
     async def reuse(request: Request) -> Response:
         query = request.query_params
         chosen = find_format(_FORMATS, query.get("format") or "html")
-        every = await _uses(site)
+        every = (await site.profiles()).uses()
         kind, certainty = query.get("type") or None, query.get("certainty") or None
         uses = [
             use for use in every if kind in (None, use.type) and certainty in (None, use.certainty)
         ]
-        names = await labels_of(
-            site.ask,
-            sorted({iri for use in every for iri in (use.service, use.prefecture, use.body)})
-            + sorted({use.type for use in every} | {use.project for use in every}),
+        names = await site.labels(
+            iri
+            for use in every
+            for iri in (use.service, use.prefecture, use.body, use.type, use.project)
         )
         language = language_of(request)
         if chosen.format.name == "csv":
@@ -81,13 +68,6 @@ def add_reuse(app: FastAPI, site: Site) -> None:
                 for each in _FORMATS[1:]
             },
         )
-
-
-async def _uses(site: Site) -> list[Use]:
-    rows = {
-        tuple(getattr(term, "value", "") for term in row) for row in await site.page_rows("reuse")
-    }
-    return [Use(*row) for row in sorted(rows)]
 
 
 def _cells(uses: list[Use]) -> dict[str, dict[str, dict[str, bool]]]:

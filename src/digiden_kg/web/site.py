@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -19,8 +20,10 @@ from jinja2 import Environment
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import metadata, vocab
-from digiden_kg.describe import Labels
+from digiden_kg.describe import Labels, labels_of
 from digiden_kg.engine.seam import Engine, select
+from digiden_kg.exceptions import QueryError
+from digiden_kg.profiles import Profiles, read_profiles
 from digiden_kg.questions import (
     TERMS_QUERY,
     Choice,
@@ -108,9 +111,9 @@ class _Known:
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     graphs: list[Answer] = field(default_factory=list)
     counts: list[metadata.Counts] = field(default_factory=list)
-    index: list[Index] = field(default_factory=list)
+    labels: dict[str, Mapping[str, str]] = field(default_factory=dict)
     terms: dict[str, Text] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
 
 
 def _read(release: Release, settings: Settings) -> _Known:
@@ -146,6 +149,7 @@ class Site:
             answers,
         )
         self._known = _read(release, settings)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def release(self) -> Release:
@@ -186,6 +190,7 @@ class Site:
         # Nothing else runs between the two: the engine and the pages change at once.
         await self.engine.switch(release.dataset, release.name)
         self._known = known
+        self.begin()
 
     async def steady(self, make: Callable[[], Awaitable[Response]]) -> Response:
         """Return a response all of whose queries were answered from one release, and name it."""
@@ -243,11 +248,18 @@ class Site:
         return known[0]
 
     async def kept(self, name: str, make: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what is made once for each release, under a name of its own."""
-        known = self._known.kept
-        if name not in known:
-            known[name] = await make()
-        found: _T = known[name]
+        """Return what is made once for each release, however many ask for it at a time.
+
+        What cannot be made is tried again by whoever asks next.
+        """
+        kept = self._known.kept
+        if name not in kept:
+            kept[name] = asyncio.ensure_future(make())
+        try:
+            found: _T = await asyncio.shield(kept[name])
+        except Exception:
+            kept.pop(name, None)
+            raise
         return found
 
     async def page_rows(self, name: str, **given: str) -> Sequence[Sequence[Term | None]]:
@@ -269,15 +281,54 @@ class Site:
             text = f"{head}{mark} {NamedNode(iri)} }}{rest.partition('}')[2]}"
         return (await self.ask(text)).rows
 
+    async def labels(self, iris: Iterable[str]) -> Labels:
+        """Return what IRIs are called, by language; asked once for each of them.
+
+        Raises:
+            QueryError: It cannot be answered.
+        """
+        known = self._known.labels
+        wanted = set(iris)
+        if missing := sorted(wanted - known.keys()):
+            known.update(await labels_of(self.ask, missing))
+        return {iri: known[iri] for iri in wanted if iri in known}
+
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""
-        known = self._known.index
-        if not known:
+
+        async def make() -> Index:
             things = await self.page_rows("search-things")
             facets = await self.page_rows("search-facets")
-            entries = read_entries(things, facets)
-            known.append(await asyncio.to_thread(Index, entries))
-        return known[0]
+            return await asyncio.to_thread(lambda: Index(read_entries(things, facets)))
+
+        return await self.kept("index", make)
+
+    async def profiles(self) -> Profiles:
+        """Return what each body runs, with whom and for how much, as far as it is named."""
+
+        async def make() -> Profiles:
+            names = ("bodies", "profiles", "populations", "prefecture-figures")
+            return read_profiles(*[await self.page_rows(name) for name in names])
+
+        return await self.kept("profiles", make)
+
+    def begin(self) -> None:
+        """Make in the background what the first search would have to wait for."""
+
+        async def warm() -> None:
+            with contextlib.suppress(QueryError):  # the search that needs it says what is wrong
+                await self.index()
+                await self.profiles()
+
+        self._tasks.add(task := asyncio.get_running_loop().create_task(warm()))
+        task.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        """Leave undone what is made in the background."""
+        tasks = {*self._tasks, *self._known.kept.values()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def prefixes(self) -> Mapping[str, str]:
