@@ -108,7 +108,7 @@ def test_every_format_says_the_same(web: httpx.Client, real_store: Store, offer)
     text = by_end.text
     if offer.name == "jsonld":
         document = json.loads(text)
-        assert document["@context"] == vocab.BASE + "context.jsonld"
+        assert document["@context"] == vocab.BASE + "context/0.1.0.jsonld"
         assert document["graph"][0]["label"]["en"] == "Odawara City"
         document["@context"] = context()["@context"]
         text = json.dumps(document)

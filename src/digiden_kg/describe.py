@@ -6,6 +6,7 @@ description is complete and useful alone, as a page and in every RDF format.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from pyoxigraph import (
     Quad,
     RdfFormat,
     Triple,
+    parse,
     serialize,
 )
 
 from digiden_kg import vocab
 from digiden_kg.results import Answer, Format, Term
+from digiden_kg.settings import load_settings
 
 Ask = Callable[[str], Awaitable[Answer]]
 """Answers a SELECT query."""
@@ -252,7 +255,8 @@ def write(description: Description, chosen: Format) -> bytes:
 
 
 CONTEXT = "context.jsonld"
-"""Where the JSON-LD context is, under the base."""
+"""Where the JSON-LD context is, under the base; ``context/{version}.jsonld`` is that of a version
+of the ontology, to which documents refer."""
 _NAMES = {
     "label": "rdfs:label",
     "comment": "rdfs:comment",
@@ -265,12 +269,71 @@ _NAMES = {
 }
 """Properties of others that have a short name in JSON; those of ours are called by their own."""
 _MAPS = frozenset(_NAMES) - {"identifier"}
-"""Keys whose texts stand under their languages."""
-_XSD = vocab.PREFIXES["xsd"]
+"""Keys of others whose texts stand under their languages."""
+_ID, _BY_LANGUAGE, _PLAIN = "@id", "@language", ""
+_RANGES = {
+    "xsd:integer": "xsd:integer",
+    "xsd:decimal": "xsd:decimal",
+    "rdf:PlainLiteral": _BY_LANGUAGE,
+}
+"""How values of a range are written: as numbers, as texts of numbers, or by language."""
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """The terms of the ontology as JSON-LD writes them."""
+
+    version: str
+    kinds: Mapping[str, str]
+    """By prefixed names: ``@id`` where values are things, ``@language`` where they are texts by
+    their languages, a datatype, or nothing."""
+
+
+@functools.cache
+def _terms() -> _Terms:
+    """Read the ontology of the project; a project without one has no terms of its own."""
+    path = load_settings().ontology_dir / "digiden.ttl"
+    if not path.is_file():
+        return _Terms("", {})
+    version, kinds, ranges = "", {}, {}
+    text = vocab.rebase(path.read_text(encoding="utf-8"))
+    for quad in parse(text, format=RdfFormat.TURTLE):
+        if not isinstance(quad.subject, NamedNode) or isinstance(quad.object, Triple):
+            continue
+        name, value = vocab.shorten(quad.subject.value), quad.object.value
+        predicate = vocab.shorten(quad.predicate.value)
+        if predicate == "owl:versionInfo":
+            version = value
+        elif predicate == "rdfs:range":
+            ranges[name] = _RANGES.get(vocab.shorten(value), _PLAIN)
+        elif predicate == "rdf:type" and value.startswith(vocab.PREFIXES["owl"]):
+            kind = vocab.shorten(value)
+            if kind == "owl:ObjectProperty":
+                kinds[name] = _ID
+            elif kind in ("owl:Class", "owl:DatatypeProperty", "owl:AnnotationProperty"):
+                kinds.setdefault(name, _PLAIN)
+    kinds |= {name: kind for name, kind in ranges.items() if kinds.get(name) == _PLAIN}
+    own = {name: kind for name, kind in kinds.items() if name.startswith("dg:") or kind == _ID}
+    return _Terms(version, dict(sorted(own.items())))
+
+
+def context_version() -> str:
+    """Return the version of the ontology that the context belongs to, empty without one."""
+    return _terms().version
+
+
+def context_iri() -> str:
+    """Return the IRI of the context to which documents refer."""
+    version = context_version()
+    return vocab.BASE + (f"context/{version}.jsonld" if version else CONTEXT)
 
 
 def context() -> dict[str, Any]:
-    """Return the JSON-LD 1.1 context that every description in JSON-LD refers to."""
+    """Return the JSON-LD 1.1 context that every description in JSON-LD refers to.
+
+    It is made from the ontology: each term of ours, and which values are things, numbers or texts
+    by their languages.
+    """
     prefixes = {
         name: {"@id": iri, "@prefix": True} if iri[-1] not in "#/" else iri
         for name, iri in vocab.PREFIXES.items()
@@ -280,6 +343,14 @@ def context() -> dict[str, Any]:
         key: {"@id": name, "@container": "@language"} if key in _MAPS else name
         for key, name in _NAMES.items()
     }
+    for name, kind in _terms().kinds.items():
+        key = name.removeprefix("dg:")
+        if kind == _PLAIN:
+            terms[key] = name
+        elif kind == _BY_LANGUAGE:
+            terms[key] = {"@id": name, "@container": "@language"}
+        else:
+            terms[key] = {"@id": name, "@type": kind}
     own: dict[str, Any] = {"@version": 1.1, "id": "@id", "type": "@type", "graph": "@graph"}
     return {"@context": {**own, **prefixes, "@vocab": vocab.PREFIXES["dg"], **terms}}
 
@@ -292,6 +363,7 @@ def compact(triples: Sequence[Triple], first: str) -> dict[str, Any]:
         first: The subject that the document is about; it comes first.
     """
     keys = {vocab.expand(name): key for key, name in _NAMES.items()}
+    kinds = _terms().kinds
     nodes: dict[str, dict[str, Any]] = {first: {"id": first}}
     for triple in triples:
         if isinstance(triple.subject, BlankNode | Triple):
@@ -302,18 +374,19 @@ def compact(triples: Sequence[Triple], first: str) -> dict[str, Any]:
             node.setdefault("type", []).append(_name(triple.object.value))
             continue
         key = keys.get(triple.predicate.value) or _name(triple.predicate.value)
-        if key in _MAPS and isinstance(triple.object, Literal):
+        kind = kinds.get(vocab.shorten(triple.predicate.value), _PLAIN)
+        if (key in _MAPS or kind == _BY_LANGUAGE) and isinstance(triple.object, Literal):
             names = node.setdefault(key, {})
             names.setdefault(triple.object.language or "@none", []).append(triple.object.value)
         else:
-            node.setdefault(key, []).append(_value(triple.object))
+            node.setdefault(key, []).append(_value(triple.object, kind))
     for node in nodes.values():
         for key, value in node.items():
             if isinstance(value, list) and len(value) == 1:
                 node[key] = value[0]
             elif isinstance(value, dict):
                 node[key] = {k: v[0] if len(v) == 1 else v for k, v in value.items()}
-    return {"@context": vocab.BASE + CONTEXT, "graph": list(nodes.values())}
+    return {"@context": context_iri(), "graph": list(nodes.values())}
 
 
 def _name(iri: str) -> str:
@@ -322,16 +395,17 @@ def _name(iri: str) -> str:
     return local if iri.startswith(own) and local.isalnum() else vocab.shorten(iri)
 
 
-def _value(term: Term) -> Any:
+def _value(term: Term, kind: str) -> Any:
     if isinstance(term, NamedNode):
-        return {"id": term.value}
+        return term.value if kind == _ID else {"id": term.value}
     assert isinstance(term, Literal)
     if term.language:
         return {"@value": term.value, "@language": term.language}
-    if term.datatype.value == _XSD + "string":
-        return term.value
-    if term.datatype.value == _XSD + "boolean":
-        return term.value in ("true", "1")
-    if term.datatype.value == _XSD + "integer":
+    datatype = vocab.shorten(term.datatype.value)
+    if datatype == "xsd:string":
+        return {"@value": term.value} if kind else term.value
+    if datatype == "xsd:integer" and kind in ("xsd:integer", _PLAIN):
         return int(term.value)
-    return {"@value": term.value, "@type": vocab.shorten(term.datatype.value)}
+    if datatype == "xsd:boolean" and not kind:
+        return term.value in ("true", "1")
+    return term.value if datatype == kind else {"@value": term.value, "@type": datatype}

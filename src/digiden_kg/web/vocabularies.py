@@ -6,18 +6,18 @@ context of every description is served here too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import vocab
-from digiden_kg.describe import CONTEXT, context, label_in, labels_of
+from digiden_kg.describe import CONTEXT, context, context_version, label_in, labels_of
 from digiden_kg.engine.seam import read_page
-from digiden_kg.results import GRAPHS, HTML
-from digiden_kg.web import access
+from digiden_kg.results import GRAPHS, HTML, find_format
+from digiden_kg.web import access, problems
 from digiden_kg.web.site import Site, address_of_thing, language_of, page_route
 from digiden_kg.web.things import ENDS, VARY, choose_by_end, elsewhere, iri_of, links_of, tagged
 
@@ -49,8 +49,28 @@ def add_vocabularies(app: FastAPI, site: Site) -> None:
         return await _vocabulary(site, request, "ontology", end)
 
     @page_route(app, f"/{CONTEXT}", site)
-    async def json_context() -> Response:
-        return JSONResponse(context(), media_type="application/ld+json")
+    async def json_context(request: Request) -> Response:
+        return _context(request, "no-cache")
+
+    @page_route(app, "/context/{version}.jsonld", site)
+    async def context_of_a_version(request: Request, version: str) -> Response:
+        if version != context_version():
+            raise problems.ProblemError(
+                404,
+                "http",
+                f"the context served here is that of version {context_version()}, not {version}"
+                f" / ここで公開しているのは版 {context_version()} のコンテキストです。",
+            )
+        return _context(request, "max-age=86400")
+
+
+def _context(request: Request, caching: str) -> Response:
+    content = json.dumps(context(), ensure_ascii=False, indent=1).encode()
+    headers = {"Cache-Control": caching}
+    return tagged(request, content, _JSON_LD, headers)
+
+
+_JSON_LD = find_format(GRAPHS, "jsonld")
 
 
 async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Response:
