@@ -21,6 +21,8 @@ FLOW = [
         "describe",
         "network",
         "metadata",
+        "flat",
+        "dumps",
         "engine",
         "web",
         "cli",

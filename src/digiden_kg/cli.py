@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pyoxigraph import QuerySolutions
@@ -279,6 +279,65 @@ def questions() -> None:
         for parameter in each.parameters.values():
             label = f"{parameter.label['ja']} / {parameter.label['en']}"
             print(f"    --{parameter.name}  {label}{'' if parameter.required else ' (optional)'}")
+
+
+@app.command()
+def export(
+    name: Annotated[
+        str | None, typer.Argument(help="File, e.g. digiden.trig or projects.csv. / ファイル名。")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where it goes; else standard output. / 出力先。"),
+    ] = None,
+    everything: Annotated[
+        Path | None, typer.Option("--all", help="Folder for all dumps. / すべてを書くフォルダー。")
+    ] = None,
+    format: Annotated[
+        list[str] | None, typer.Option("--format", "-f", help="Only these, with --all. / 形式。")
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the names. / 一覧。")] = False,
+    release: ReleaseOption = None,
+) -> None:
+    """Write one dump of a release, or all: RDF, CSV, XLSX, SQLite, Parquet. / ダンプを書く。"""
+    from digiden_kg.dumps import dump_names, write_dump, write_dumps  # noqa: PLC0415
+
+    if [bool(name), bool(everything), listing].count(True) != 1 or (format and name):
+        raise typer.BadParameter(
+            "give a name, --all FOLDER [--format …] or --list"
+            " / ファイル名、--all、--list のどれか一つを指定してください。"
+        )
+    settings = load_settings()
+    if listing:
+        print("\n".join(dump_names(settings, format)))
+        return
+    found = _release(release, settings)
+    if everything:
+        for dump in write_dumps(found, settings, everything, format):
+            print(f"{dump.sha256}  {dump.name}")
+    elif out:
+        with _replaced(out) as file:
+            write_dump(found, settings, str(name), file)
+    else:
+        sys.stdout.flush()
+        write_dump(found, settings, str(name), sys.stdout.buffer)
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _replaced(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".export-", delete=False) as file:
+            try:
+                yield file
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise ReleaseError(f"{path} cannot be written: {error} / 書き込めません。") from error
 
 
 @app.command()

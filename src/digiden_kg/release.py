@@ -82,6 +82,22 @@ class Release:
         return store
 
 
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A file in which a release, or a part of it, is offered."""
+
+    name: str
+    media_type: str
+    """Of the content; ``packing`` is that of the file, where it is compressed."""
+    size: int
+    sha256: str
+    title: Mapping[str, str]
+    """What it holds, by language."""
+    packing: str | None = None
+    table: str | None = None
+    """The flat table that it holds; None where it holds everything."""
+
+
 def open_release(path: Path) -> Release:
     """Return the release in a folder.
 
