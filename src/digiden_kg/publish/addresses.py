@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from digiden_kg.results import GRAPHS, TABLES, XLSX
 
-SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics")
-"""What makes sense only where a server computes: interfaces for programs, and its own state.
-A path under one of these is left out; links to it say so."""
+SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore", "/compare")
+"""What makes sense only where a server computes: interfaces for programs, its own state, and pages
+made of what the reader chooses. A path that begins so is left out; links to it say so."""
 PUBLISHED = ("/api/search-index/",)
 """What is published although it stands under one of them."""
 IN_BROWSER = {"/sparql": "/browser-sparql"}
