@@ -25,7 +25,6 @@ FLOW = [
         "dumps",
         "engine",
         "web",
-        "publish",
         "cli",
     ),
     "__main__",

@@ -25,6 +25,8 @@ PAGES = [
     "/compare",
     "/compare?body=142069&body=336815&body=330001",
     "/compare?body=昭和村&body=zzzzz",
+    "/map",
+    "/map?figure=card-money&view=tiles&prefecture=33",
     "/downloads",
     "/questions/adopters-of-a-model-service",
     "/sparql?format=html&query=SELECT%20*%20%7B%20%3Fs%20a%20%3Fc%20%7D%20LIMIT%203",

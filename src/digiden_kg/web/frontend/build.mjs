@@ -21,6 +21,17 @@ async function entries() {
   return names.sort().map((name) => join(here, "src", name));
 }
 
+// The closed lines of a path of @svg-maps/japan, which knows "m dx,dy dx,dy … z" alone.
+function rings(path) {
+  let [x, y] = [0, 0];
+  return [...path.matchAll(/m([^z]*)z/g)].map(([, line]) => {
+    const [[dx, dy], ...steps] = line.trim().split(/\s+/).map((pair) => pair.split(",").map(Number));
+    [x, y] = [x + dx, y + dy];
+    const rest = steps.map((step) => step.join(",")).join(" ");
+    return { x, path: `M${x.toFixed(2)},${y.toFixed(2)}l${rest}z` };
+  });
+}
+
 async function prefectures() {
   const { default: map } = await import("@svg-maps/japan");
   const shapes = map.locations.map(({ id, path }) => {
@@ -30,6 +41,12 @@ async function prefectures() {
   });
   if (shapes.length !== PREFECTURES.length) throw new Error("@svg-maps/japan lacks prefectures");
   shapes.sort((a, b) => a.code.localeCompare(b.code));
+  // The map draws the Amami islands as part of Okinawa; they belong to Kagoshima.
+  const [kagoshima, okinawa] = shapes.slice(-2);
+  const islands = rings(okinawa.path);
+  const isAmami = (ring) => ring.x > 95;
+  kagoshima.far = islands.filter(isAmami).map((ring) => ring.path).join("");
+  okinawa.path = islands.filter((ring) => !isAmami(ring)).map((ring) => ring.path).join("");
   return { viewBox: map.viewBox, shapes };
 }
 

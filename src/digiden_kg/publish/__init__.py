@@ -1,1 +1,0 @@
-"""The whole site as files, for a publisher who runs no server."""
