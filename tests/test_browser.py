@@ -16,6 +16,8 @@ PAGES = [
     "/",
     "/search?q=図書館",
     "/search?q=zzzzz",
+    "/search?q=MNC&kind=Project&view=table",
+    "/search?kind=LocalGovernment&view=map",
     "/doc/body/142069",
     "/doc/project/r4-2-type2-3-142069",
     "/doc/body/none",

@@ -17,6 +17,7 @@ from digiden_kg.describe import Ask
 from digiden_kg.questions import Question
 from digiden_kg.release import Release
 from digiden_kg.results import GRAPHS, TABLES, Answer, Format
+from digiden_kg.search import QUESTION
 
 GRAPHS_QUERY = """SELECT ?g (COUNT(*) AS ?n)
 { { ?s ?p ?o } UNION { GRAPH ?g { ?s ?p ?o } FILTER(isIRI(?g)) } }
@@ -451,7 +452,7 @@ def question_descriptions(questions: Iterable[Question], root: str, chosen: Form
 
 def question_iri(slug: str) -> str:
     """Return the IRI of a saved question."""
-    return f"{vocab.BASE}question/{slug}"
+    return vocab.BASE + QUESTION + slug
 
 
 def _question(question: Question, root: str) -> Iterable[_Statement]:

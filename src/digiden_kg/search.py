@@ -8,21 +8,25 @@ checked against the text itself, so a match is always a real one.
 from __future__ import annotations
 
 import difflib
+import functools
+import re
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from digiden_kg import vocab
 from digiden_kg.normalize import fold
+from digiden_kg.questions import Question
 from digiden_kg.results import Term
 
-FACETS = ("prefecture", "type", "field", "service")
+FACETS = ("prefecture", "type", "field", "service", "scene", "amount", "year")
 """By what results are narrowed down, besides their kind."""
 _LONGEST = 100
 """Characters of a search that are looked at."""
 _NEAR = 6
+_SUGGESTED = 20
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,16 @@ class Entry:
     bodies: list[str] = field(default_factory=list)
     facets: dict[str, list[str]] = field(default_factory=dict)
 
+    @cached_property
+    def framed(self) -> str:
+        """Its names, each between two line ends."""
+        return f"\n{self.text}\n"
+
+    @cached_property
+    def beside(self) -> str:
+        """The names of what it belongs to, one a line."""
+        return "\n".join(self.also)
+
     def label(self, language: str) -> str:
         """Return its name in a language if it has one there."""
         return self.labels.get(language) or next(
@@ -59,6 +73,8 @@ class Found:
     """How many results each value of a facet would leave, the facet's own choice left out."""
     near: tuple[Entry, ...]
     """What is called alike, where nothing was found."""
+    named: int
+    """How many of the entries, which are the first, are themselves called what was asked for."""
 
 
 class Index:
@@ -66,8 +82,12 @@ class Index:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = {entry.iri: entry for entry in entries}
-        self._order = list(self.entries.values())
+        self._order = sorted(
+            self.entries.values(), key=lambda entry: (entry.rank, len(entry.text), entry.iri)
+        )
         self._lock = threading.Lock()
+        # Everybody begins to type with the same few characters, which find the most.
+        self._suggest = functools.lru_cache(maxsize=1024)(self._suggested)
         self._base = sqlite3.connect(":memory:", check_same_thread=False)
         self._base.execute(
             "CREATE VIRTUAL TABLE texts USING fts5(grams, content='', detail=none,"
@@ -81,6 +101,23 @@ class Index:
             ),
         )
 
+    def suggest(self, text: str, kinds: Collection[str] = (), most: int = 8) -> list[Entry]:
+        """Return the best few things that contain every word of a text, as fast as typing.
+
+        Args:
+            text: Words as a person writes them; nothing is found for none.
+            kinds: Only things of these kinds, if any.
+            most: How many, up to 20.
+        """
+        return self._suggest(" ".join(fold(text[:_LONGEST]).split()), frozenset(kinds))[:most]
+
+    def _suggested(self, text: str, kinds: frozenset[str]) -> list[Entry]:
+        words = text.split()
+        found = self._matching(words) if words else []
+        if kinds:
+            found = [entry for entry in found if entry.kind in kinds]
+        return _best_first(found, words)[:_SUGGESTED]
+
     def search(self, text: str, chosen: Mapping[str, Sequence[str]] | None = None) -> Found:
         """Return what contains every word of a text; everything where there is none.
 
@@ -91,18 +128,23 @@ class Index:
         words = fold(text[:_LONGEST]).split()
         matching = self._matching(words)
         chosen = {name: values for name, values in (chosen or {}).items() if values}
-        counts: dict[str, Counter[str]] = {name: Counter() for name in ("kind", *FACETS)}
+        counts: dict[str, dict[str, int]] = {name: {} for name in ("kind", *FACETS)}
         kept = []
         for entry in matching:
             failed = [name for name, values in chosen.items() if not _has(entry, name, values)]
             if not failed:
                 kept.append(entry)
-            for name, counter in counts.items():
-                if not failed or failed == [name]:
-                    counter.update(_values(entry, name))
-        kept.sort(key=lambda entry: _rank(entry, words))
-        near = () if kept or not words else self._near(" ".join(words))
-        return Found(tuple(kept), counts, near)
+            if len(failed) < 2:
+                only = failed[0] if failed else None
+                for name, values in (("kind", (entry.kind,)), *entry.facets.items()):
+                    if only in (None, name):
+                        counter = counts[name]
+                        for value in values:
+                            counter[value] = counter.get(value, 0) + 1
+        groups = _by_fit(kept, words)
+        found = tuple(entry for group in groups for entry in group)
+        near = () if found or not words else self._near(" ".join(words))
+        return Found(found, counts, near, len(found) - len(groups[-1]))
 
     def containing(self, text: str) -> list[Entry]:
         """Return what has every word of a text in its own names, the best name first."""
@@ -112,7 +154,7 @@ class Index:
             for entry in self._matching(words)
             if words and all(word in entry.text for word in words)
         ]
-        return sorted(found, key=lambda entry: _rank(entry, words))
+        return _best_first(found, words)
 
     def _matching(self, words: Sequence[str]) -> list[Entry]:
         if not words:
@@ -122,7 +164,7 @@ class Index:
             query = " AND ".join(f'"{gram}"' for gram in grams)
             with self._lock:
                 rows = self._base.execute(
-                    "SELECT rowid FROM texts WHERE texts MATCH ?", (query,)
+                    "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rowid", (query,)
                 ).fetchall()
             found = [self._order[number - 1] for (number,) in rows]
         else:  # nothing but signs that the index leaves out
@@ -130,7 +172,7 @@ class Index:
         return [
             entry
             for entry in found
-            if all(word in entry.text or any(word in each for each in entry.also) for word in words)
+            if all(word in entry.text or word in entry.beside for word in words)
         ]
 
     def _near(self, text: str) -> tuple[Entry, ...]:
@@ -175,18 +217,86 @@ def _has(entry: Entry, name: str, values: Sequence[str]) -> bool:
     return not set(values).isdisjoint(_values(entry, name))
 
 
-def _rank(entry: Entry, words: Sequence[str]) -> tuple[int, int, int, str]:
-    names = entry.text.split("\n")
+def _best_first(entries: Iterable[Entry], words: Sequence[str]) -> list[Entry]:
+    return [entry for group in _by_fit(entries, words) for entry in group]
+
+
+def _by_fit(entries: Iterable[Entry], words: Sequence[str]) -> tuple[list[Entry], ...]:
+    """Return entries, which come in the order of an index, by how well their names fit."""
     text = " ".join(words)
-    if not words or text in names:
-        quality = 0
-    elif any(name.startswith(text) for name in names):
-        quality = 1
-    elif all(word in entry.text for word in words):
-        quality = 2
-    else:
-        quality = 3  # only what it belongs to is called so
-    return quality, entry.rank, len(entry.text), entry.iri
+    whole, start = f"\n{text}\n", f"\n{text}"
+    # The name itself; the start of a name; in the names; only what it belongs to is called so.
+    groups: tuple[list[Entry], ...] = ([], [], [], [])
+    for entry in entries:
+        names = entry.framed
+        if not words or whole in names:
+            groups[0].append(entry)
+        elif start in names:
+            groups[1].append(entry)
+        elif all(word in names for word in words):
+            groups[2].append(entry)
+        else:
+            groups[3].append(entry)
+    return groups
+
+
+def spans(label: str, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where folded words stand in a label, in its own characters and order."""
+    folded, places = _places(label)
+    marked = [False] * len(label)
+    for word in words if places else ():
+        at = folded.find(word)
+        while at >= 0:
+            for place in places[at : at + len(word)]:
+                marked[place] = True
+            at = folded.find(word, at + 1)
+    found: list[tuple[int, int]] = []
+    for place, is_marked in enumerate(marked):
+        if is_marked and found and found[-1][1] == place:
+            found[-1] = (found[-1][0], place + 1)
+        elif is_marked:
+            found.append((place, place + 1))
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _places(label: str) -> tuple[str, tuple[int, ...]]:
+    """Return a folded label and the character that each of its characters comes from.
+
+    Where characters fold together, which is rare, nothing is said of places.
+    """
+    folded = fold(label)
+    places = [place for place, each in enumerate(label) for _ in fold(each)]
+    return folded, tuple(places) if len(places) == len(folded) else ()
+
+
+def question_entries(
+    questions: Iterable[Question], entries: Mapping[str, Entry]
+) -> Iterator[Entry]:
+    """Yield saved questions as things that can be found, also by the names of what they ask for.
+
+    Args:
+        questions: The questions.
+        entries: The things that their queries may name.
+    """
+    for question in questions:
+        asked, done = "", 0
+        for _, start, end in question.slots:  # what stands in a slot is only a default
+            asked, done = asked + question.text[done:start], end
+        named = dict.fromkeys(re.findall(r"<([^<>\s]+)>", asked + question.text[done:]))
+        names = [fold(text) for text in (*question.title.values(), *question.summary.values())]
+        names += [question.slug, *(entries[iri].text for iri in named if iri in entries)]
+        yield Entry(
+            vocab.BASE + QUESTION + question.slug,
+            "Question",
+            question.title,
+            "\n".join(names),
+            _KINDS.index("Question"),
+        )
+
+
+QUESTION = "question/"
+"""Under this, below the base, saved questions have their IRIs."""
 
 
 def read_entries(
@@ -223,8 +333,9 @@ def read_entries(
 
 
 _KINDS = (
-    *("LocalGovernment", "ModelService", "Project", "Service", "DataPlatform", "Organisation"),
-    *("Indicator", "Facility", "LinkedSystem", "GrantType", "StatedFigure", "Observation"),
+    *("LocalGovernment", "ModelService", "GrantType", "Question", "Project", "Service"),
+    *("DataPlatform", "Organisation"),
+    *("Indicator", "Facility", "LinkedSystem", "StatedFigure", "Observation"),
     *("Passage", "Concept"),
 )
 """Local names of the classes in the order of results."""

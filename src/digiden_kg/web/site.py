@@ -47,7 +47,7 @@ from digiden_kg.results import (
     is_number,
     negotiate,
 )
-from digiden_kg.search import Index, read_entries
+from digiden_kg.search import Index, question_entries, read_entries
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql
 
@@ -296,10 +296,18 @@ class Site:
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""
 
+        questions = self.questions.values()
+
         async def make() -> Index:
             things = await self.page_rows("search-things")
             facets = await self.page_rows("search-facets")
-            return await asyncio.to_thread(lambda: Index(read_entries(things, facets)))
+
+            def build() -> Index:
+                entries = read_entries(things, facets)
+                known = {entry.iri: entry for entry in entries}
+                return Index([*entries, *question_entries(questions, known)] if entries else [])
+
+            return await asyncio.to_thread(build)
 
         return await self.kept("index", make)
 

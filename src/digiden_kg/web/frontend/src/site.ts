@@ -1,2 +1,8 @@
 /** Runs on every page: what pages gain where scripts run. */
-export {};
+import { suggest } from "./lib/combobox";
+
+document.querySelectorAll<HTMLInputElement>("input[data-suggest]").forEach(suggest);
+
+// On a phone the results come first; the filters open at a touch.
+if (window.matchMedia("(max-width: 40rem)").matches)
+  document.querySelectorAll<HTMLDetailsElement>(".facets > details").forEach((box) => (box.open = false));
