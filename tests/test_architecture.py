@@ -25,6 +25,7 @@ FLOW = [
         "dumps",
         "engine",
         "web",
+        "publish",
         "cli",
     ),
     "__main__",

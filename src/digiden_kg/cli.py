@@ -341,6 +341,54 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
 
 
 @app.command()
+def publish(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the site. / サイトのフォルダー。")
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", help="Address where it will be reached. / 公開するアドレス。"),
+    ] = None,
+    release: ReleaseOption = None,
+) -> None:
+    """Write the whole site as files, for any static host. / サイトをファイルに書き出す。"""
+    from digiden_kg.publish.publisher import publish_site  # noqa: PLC0415
+
+    settings = load_settings()
+    if base_url and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", base_url):
+        raise typer.BadParameter(
+            "write https://… / https://… の形で書いてください。", param_hint="--base-url"
+        )
+    if out is None:
+        raise typer.BadParameter("--out / 書き出す先を指定してください。", param_hint="--out")
+    with _bar() as tell:
+        done = publish_site(
+            _whole(_release(release, settings)), settings, out, base_url=base_url, progress=tell
+        )
+    if not done.fresh:
+        print(f"nothing has changed / 変更はありません: {done.folder}")
+        return
+    print(
+        f"{done.files:,} files, {done.bytes / 1e6:,.0f} MB in {done.folder} for {done.root}:"
+        f" {done.written:,} written, {done.removed:,} removed"
+        f" / ファイル {done.files:,}（書き込み {done.written:,}、削除 {done.removed:,}）"
+    )
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far a publication is."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("…", total=None)
+        yield lambda what, done, total: progress.update(
+            task, description=what, completed=done, total=total
+        )
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen at. / アドレス。")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at. / ポート。")] = 8000,

@@ -81,6 +81,10 @@ class ReleaseError(DigidenError):
     """A release folder is missing, incomplete or damaged."""
 
 
+class PublishError(DigidenError):
+    """A site cannot be published as it should be."""
+
+
 class QueryError(DigidenError):
     """A query cannot be run; the message says why."""
 

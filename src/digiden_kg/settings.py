@@ -51,6 +51,10 @@ class Settings:
     """Who may read ``/metrics``: ``local`` (this machine), ``all`` or ``off``."""
     admin: Path | None = None
     """UNIX socket at which a new release can be announced; None for none."""
+    public_url: str | None = None
+    """Address at which the public reaches the site, without a slash at the end; None: as asked."""
+    contact: str | None = None
+    """Whom to ask about the data (``mailto:`` or ``https:``), for its descriptions."""
 
     @property
     def ontology_dir(self) -> Path:
@@ -111,4 +115,6 @@ def load_settings() -> Settings:
         log=env.get("DIGIDEN_LOG", "-"),
         metrics=env.get("DIGIDEN_METRICS", "local"),
         admin=Path(env["DIGIDEN_ADMIN"]) if env.get("DIGIDEN_ADMIN") else None,
+        public_url=env.get("DIGIDEN_PUBLIC_URL", "").rstrip("/") or None,
+        contact=env.get("DIGIDEN_CONTACT") or None,
     )

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digiden_kg.engine.pool import Pool
-from digiden_kg.engine.seam import Limits
+from digiden_kg.engine.seam import Engine, Limits
 from digiden_kg.exceptions import DigidenError
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
@@ -31,6 +31,7 @@ from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.matching import add_matching
+from digiden_kg.web.offline import add_offline
 from digiden_kg.web.questions import add_questions
 from digiden_kg.web.reuse import add_reuse
 from digiden_kg.web.search import add_search
@@ -87,6 +88,7 @@ def create_app(
     *,
     find: Find | None = None,
     pointer: Path | None = None,
+    engine: Engine | None = None,
 ) -> FastAPI:
     """Return the application that serves a release; ``state.failure`` says why it did not start.
 
@@ -95,11 +97,71 @@ def create_app(
         settings: Limits of the endpoint, and where the saved questions are.
         find: Says what should be served later; see :mod:`digiden_kg.web.following`.
         pointer: File whose change lets it look again.
+        engine: What answers queries; None starts processes of our own. With an engine, the site is
+            one that stays behind as files: pages offer what works without a server.
 
     Raises:
         InputError: A saved question is wrong.
     """
-    pool = Pool(
+    asked = engine or _pool(release, settings)
+    templates = Environment(
+        loader=PackageLoader("digiden_kg.web"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(wording.filters())
+    cache = ResultCache(settings.cache << 20)
+    answers = sparql.Answers(asked, cache, base_iri=settings.base)
+    site = Site(release, settings, asked, templates, answers, is_static=engine is not None)
+
+    follower = Follower(site, find, pointer) if find else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            try:
+                if isinstance(asked, Pool):
+                    await stack.enter_async_context(asked)
+                stack.push_async_callback(site.end)
+                site.begin()
+                if follower:
+                    await stack.enter_async_context(follower.following(settings.admin))
+            except (DigidenError, OSError) as error:
+                app.state.failure = error
+                raise
+            yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.state.failure = None
+    app.state.public_url = settings.public_url
+    sums = access.Sums()
+    app.add_middleware(sparql.AtHand, answers=answers)
+    app.add_middleware(_Headers, site=site)
+    app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
+    problems.install(app)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    add_start(app, site)
+    add_questions(app, site)
+    add_endpoint(app, site)
+    add_state(app, site, sums, settings.metrics)
+    add_files(app, site)
+    add_offline(app, site)
+    add_search(app, site)
+    add_matching(app, site)
+    add_reuse(app, site)
+    add_explore(app, site)
+    add_compare(app, site)
+    add_atlas(app, site)
+    add_datasets(app, site)
+    add_things(app, site)
+    add_vocabularies(app, site)
+    return app
+
+
+def _pool(release: Release, settings: Settings) -> Pool:
+    return Pool(
         release.dataset,
         release=release.name,
         workers=settings.workers,
@@ -114,54 +176,3 @@ def create_app(
             in_memory=settings.in_memory,
         ),
     )
-    templates = Environment(
-        loader=PackageLoader("digiden_kg.web"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(wording.filters())
-    cache = ResultCache(settings.cache << 20)
-    answers = sparql.Answers(pool, cache, base_iri=settings.base)
-    site = Site(release, settings, pool, templates, answers)
-
-    follower = Follower(site, find, pointer) if find else None
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(pool)
-                stack.push_async_callback(site.end)
-                site.begin()
-                if follower:
-                    await stack.enter_async_context(follower.following(settings.admin))
-            except (DigidenError, OSError) as error:
-                app.state.failure = error
-                raise
-            yield
-
-    app = FastAPI(lifespan=lifespan, openapi_url=None)
-    app.state.failure = None
-    sums = access.Sums()
-    app.add_middleware(sparql.AtHand, answers=answers)
-    app.add_middleware(_Headers, site=site)
-    app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
-    problems.install(app)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    add_start(app, site)
-    add_questions(app, site)
-    add_endpoint(app, site)
-    add_state(app, site, sums, settings.metrics)
-    add_files(app, site)
-    add_search(app, site)
-    add_matching(app, site)
-    add_reuse(app, site)
-    add_explore(app, site)
-    add_compare(app, site)
-    add_atlas(app, site)
-    add_datasets(app, site)
-    add_things(app, site)
-    add_vocabularies(app, site)
-    return app

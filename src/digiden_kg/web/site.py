@@ -54,6 +54,8 @@ from digiden_kg.web import access, problems, sparql
 LANGUAGES = ("ja", "en")
 SHOWN = 1000
 """Rows that a page shows; the formats give all of them."""
+_RECENT = 64
+"""Answers that a static site keeps while it is made."""
 EXAMPLE = vocab.rebase("""\
 PREFIX dg: <https://w3id.org/digiden/ontology#>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
@@ -136,8 +138,10 @@ class Site:
         engine: Engine,
         templates: Environment,
         answers: sparql.Answers,
+        *,
+        is_static: bool = False,
     ) -> None:
-        """Make a site of a release.
+        """Make a site of a release; a static one stays behind as files, without a server.
 
         Raises:
             InputError: A saved question is wrong.
@@ -148,6 +152,8 @@ class Site:
             templates,
             answers,
         )
+        self.is_static = is_static
+        self._recent: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Answer] = {}
         self._known = _read(release, settings)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -215,13 +221,21 @@ class Site:
         Raises:
             QueryError: It cannot be answered.
         """
-        return await select(
+        asked = (query, tuple(default_graphs), tuple(named_graphs))
+        if answer := self._recent.get(asked):
+            return answer
+        answer = await select(
             self.engine,
             query,
             default_graphs=default_graphs,
             named_graphs=named_graphs,
             client=access.CLIENT.get(),
         )
+        if self.is_static:  # the same thing is asked for in one format after the other
+            self._recent[asked] = answer
+            if len(self._recent) > _RECENT:
+                self._recent.pop(next(iter(self._recent)))
+        return answer
 
     async def choices(self, parameter: Parameter) -> tuple[Choice, ...]:
         """Return what a parameter may be; a release never changes, so it is asked once."""
@@ -371,6 +385,10 @@ class Site:
             **values,
         )
         headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
+        if status == 200:
+            headers["ETag"] = tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
+            if sparql.holds(request.headers.get("if-none-match"), tag):
+                return HTMLResponse(status_code=304, headers=headers)
         return HTMLResponse(content, status, headers)
 
 
@@ -403,8 +421,9 @@ def choose(request: Request, offers: Sequence[Format]) -> Chosen:
 
 
 def root_of(request: Request) -> str:
-    """Return the address of the server, without a slash at the end."""
-    return str(request.url.replace(path="", query=None, fragment=None)).rstrip("/")
+    """Return the public address of the site, without a slash at the end."""
+    public: str | None = request.app.state.public_url
+    return public or str(request.url.replace(path="", query=None, fragment=None)).rstrip("/")
 
 
 def address_of(request: Request, **changes: str) -> str:

@@ -1,0 +1,74 @@
+"""The engine that is a store in this very process: for publishing, never for the public.
+
+A query here cannot be stopped, so only queries of our own may come: those of pages.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Store
+
+from digiden_kg.engine.guard import inspect
+from digiden_kg.engine.seam import EngineState, Reply
+from digiden_kg.engine.zygote import load
+from digiden_kg.exceptions import QueryError, ReleaseError
+from digiden_kg.results import Format, write_results
+from digiden_kg.syntax import syntax_error
+
+
+class Local:
+    """Answers from one dataset, in memory, one query at a time; see :class:`Engine`."""
+
+    def __init__(self, dataset: Path, release: str) -> None:
+        self._store = Store()
+        self._release = release
+        load(self._store, dataset)
+
+    async def evaluate(
+        self,
+        query: str,
+        *,
+        format: Format,
+        base_iri: str | None = None,
+        default_graphs: Sequence[str] = (),
+        named_graphs: Sequence[str] = (),
+        timeout: float | None = None,
+        client: str | None = None,
+    ) -> Reply:
+        """Return a whole answer; there is no limit of time."""
+        inspect(query)
+        default: list[NamedNode | BlankNode | DefaultGraph] = []
+        default += [NamedNode(iri) for iri in default_graphs]
+        named: list[NamedNode | BlankNode] = [NamedNode(iri) for iri in named_graphs]
+        given = bool(default or named)
+        output = io.BytesIO()
+        try:
+            results = self._store.query(
+                query,
+                base_iri=base_iri,
+                default_graph=default if given else None,
+                named_graphs=named if given else None,
+            )
+            write_results(results, output, format)
+        except SyntaxError as error:
+            raise syntax_error(error) from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise QueryError(str(error)) from error
+        return Reply(self._release, [output.getvalue()], None)
+
+    def state(self) -> EngineState:
+        """Say that it is ready."""
+        return EngineState(self._release, True, {}, {}, {})
+
+    async def switch(self, dataset: Path, release: str | None = None) -> None:
+        """Refuse: what is published is one release.
+
+        Raises:
+            ReleaseError: Always.
+        """
+        raise ReleaseError(
+            "a site is published from one release / サイトは一つのリリースから公開されます。"
+        )

@@ -1,0 +1,1 @@
+"""The whole site as files, for a publisher who runs no server."""

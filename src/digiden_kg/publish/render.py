@@ -1,0 +1,218 @@
+"""Asks the application for one address after another, in a process of its own, and writes files."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.types import ASGIApp, Message
+
+from digiden_kg.engine.local import Local
+from digiden_kg.publish.addresses import NeedsServer, Place, place, relative
+from digiden_kg.publish.rewrite import (
+    Found,
+    fragment_of,
+    redirect_page,
+    rewrite_page,
+    rewrite_sitemap,
+)
+from digiden_kg.release import Release
+from digiden_kg.settings import Settings
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_JAPANESE = "ja"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every process of a publication knows."""
+
+    release: Release
+    settings: Settings
+    root: str
+    """Public address, without a slash at the end."""
+    staging: Path
+    """Folder that is written."""
+    before: Path | None
+    """Folder of the site as it was, from which what has not changed is linked."""
+    known: Mapping[str, str]
+    """Checksums of the site as it was, by file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one address."""
+
+    place: Place
+    sha256: str
+    size: int
+    changed: bool
+    links: tuple[tuple[Place, str], ...]
+    """What it leads to, with the id that is meant inside of it; told once by each process."""
+    ids: tuple[str, ...]
+    redirect: str | None
+    """File that it only leads to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An address that did not answer as it should."""
+
+    place: Place
+    reason: str
+
+
+class Renderer:
+    """The application of one release, and what it answers as files."""
+
+    def __init__(self, job: Job) -> None:
+        from digiden_kg.web.app import create_app  # noqa: PLC0415 -- slow, and only here needed
+
+        self._job = job
+        settings = dataclasses.replace(job.settings, public_url=job.root, log="off", cache=0)
+        engine = Local(job.release.dataset, job.release.name)
+        self._app: ASGIApp = create_app(job.release, settings, engine=engine)
+        self._runner = asyncio.Runner()
+        self._told: set[tuple[str, str]] = set()
+
+    def render(self, places: Sequence[Place]) -> list[Written | Failed]:
+        """Write the files of some addresses."""
+        return self._runner.run(self._all(places))
+
+    async def _all(self, places: Sequence[Place]) -> list[Written | Failed]:
+        return [await self._one(each) for each in places]
+
+    def get(self, address: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and body of an address."""
+        return self._runner.run(ask(self._app, address, self._job.root))
+
+    async def _one(self, asked: Place) -> Written | Failed:
+        status, headers, body = await ask(self._app, asked.address, self._job.root)
+        kind = headers.get("content-type", "").partition(";")[0]
+        language = "en" if "lang=en" in asked.address else _JAPANESE
+        if status in _REDIRECTS:
+            return self._redirect(asked, headers["location"], language)
+        if status != 200:
+            return Failed(asked, f"{status} {body[:200].decode(errors='replace')}")
+        if (kind == "text/html") != asked.is_page:
+            return Failed(
+                asked,
+                f"{kind} has no place in {asked.file}: name it in publish/addresses.py, PLAIN"
+                f" / {kind} は {asked.file} に入れられません。publish/addresses.py の PLAIN に"
+                "書いてください。",
+            )
+        found = Found()
+        if asked.is_page:
+            text, found = rewrite_page(body.decode(), asked.file, language)
+            body = text.encode()
+        elif asked.file == "sitemap.xml":
+            text, found = rewrite_sitemap(body.decode(), self._job.root)
+            body = text.encode()
+        return self._written(asked, body, found, None)
+
+    def _redirect(self, asked: Place, location: str, language: str) -> Written | Failed:
+        location = location.removeprefix(self._job.root)
+        target = place(location, language)
+        if isinstance(target, NeedsServer):
+            return Failed(asked, f"leads to {location}, which needs a server")
+        body = redirect_page(relative(asked.file, target.file) + target.suffix, language)
+        return self._written(asked, body.encode(), Found([target]), target.file)
+
+    def _written(self, asked: Place, body: bytes, found: Found, redirect: str | None) -> Written:
+        checksum, changed = put(self._job, asked.file, body)
+        links: dict[tuple[Place, str], None] = {}
+        for each in found.places:
+            link_to = each.file, fragment_of(each)
+            if link_to not in self._told:
+                self._told.add(link_to)
+                links[each, link_to[1]] = None
+        return Written(
+            asked, checksum, len(body), changed, tuple(links), tuple(found.ids), redirect
+        )
+
+
+def put(job: Job, file: str, body: bytes) -> tuple[str, bool]:
+    """Write a file, or link to it where it was the same before; return its checksum."""
+    checksum = hashlib.sha256(body).hexdigest()
+    path = job.staging / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if job.before and job.known.get(file) == checksum:
+        old = job.before / file
+        if old.is_file() and old.stat().st_size == len(body):
+            link(old, path)
+            return checksum, False
+    path.write_bytes(body)
+    return checksum, True
+
+
+def link(old: Path, new: Path) -> None:
+    """Let a file be in two places; a copy where the file system knows no links."""
+    try:
+        os.link(old, new)
+    except OSError:
+        shutil.copy2(old, new)
+
+
+async def ask(app: ASGIApp, address: str, root: str) -> tuple[int, dict[str, str], bytes]:
+    """Return what an application answers to GET, without a server in between."""
+    path, _, query = address.partition("?")
+    scheme, _, host = root.partition("://")
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": scheme,
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(b"host", host.partition("/")[0].encode())],
+        "client": ("127.0.0.1", 0),
+        "server": ("127.0.0.1", 80),
+        "state": {},
+    }
+    status, headers, chunks = 0, {}, []
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if sent:
+            await asyncio.Event().wait()  # the client stays until it is answered
+        sent = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in message["headers"]
+            }
+        elif message["type"] == "http.response.body":
+            chunks.append(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return status, headers, b"".join(chunks)
+
+
+_renderer: list[Renderer] = []
+
+
+def start(job: Job) -> None:
+    """Prepare this process for :func:`render`."""
+    _renderer[:] = [Renderer(job)]
+
+
+def render(places: Sequence[Place]) -> list[Written | Failed]:
+    """Write the files of some addresses, in a process that :func:`start` prepared."""
+    return _renderer[0].render(places)

@@ -1,0 +1,163 @@
+"""Makes a page of the server one that works from any folder: links, forms, data for scripts."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+from xml.sax.saxutils import escape, unescape
+
+from digiden_kg.publish.addresses import FORMS, IN_BROWSER, NeedsServer, Place, place, relative
+
+_TAG = re.compile(r"<[a-zA-Z](?:[^<>\"]|\"[^\"]*\")*>")
+_ATTRIBUTE = re.compile(r"(\s)((?:xlink:)?[a-z][a-z-]*)=\"(/(?!/)[^\"]*)\"")
+_LINKS = frozenset({"href", "xlink:href", "src", "action", "formaction", "poster"})
+_FORM = re.compile(r"<form\b([^>]*)>.*?</form>", re.DOTALL)
+_ACTION = re.compile(r"action=\"([^\"]*)\"")
+_SCRIPT = re.compile(r"(<script\b[^>]*type=\"application/json\"[^>]*>)(.*?)(</script>)", re.DOTALL)
+_ID = re.compile(r"\sid=\"([^\"]*)\"")
+_LOC = re.compile(r"<loc>([^<]*)</loc>")
+_NO_SERVER = {
+    "ja": (
+        "この欄にはサーバーが要ります。この公開はファイルだけでできています。",
+        "ブラウザの中で SPARQL を使う",
+        "サーバーのある公開でだけ使えます",
+    ),
+    "en": (
+        "This form needs a server; this site is made of files alone.",
+        "Use SPARQL in your browser",
+        "Works only where a server runs",
+    ),
+}
+
+
+@dataclass
+class Found:
+    """What a file links to."""
+
+    places: list[Place] = field(default_factory=list)
+    """Files that it needs, in order."""
+    ids: list[str] = field(default_factory=list)
+    """What links may point to inside it."""
+
+
+def rewrite_page(text: str, file: str, language: str) -> tuple[str, Found]:
+    """Return a page whose links lead to files, and what they lead to."""
+    found = Found()
+    to = _linker(file, language, found)
+    text = _FORM.sub(lambda form: _form(form, to, language), text)
+    text = _SCRIPT.sub(lambda script: script[1] + _data(script[2], to) + script[3], text)
+    text = _TAG.sub(lambda tag: _tag(tag[0], to, language), text)
+    depth = file.count("/")
+    root = "../" * depth or "./"
+    text = text.replace("<html ", f'<html data-static="{root}" ', 1)
+    found.ids = [html.unescape(each) for each in _ID.findall(text)]
+    return text, found
+
+
+Linker = Callable[[str], str | None]
+
+
+def _linker(file: str, language: str, found: Found) -> Linker:
+    """Return what turns an address into a relative one; None for what needs a server."""
+
+    def to(address: str) -> str | None:
+        target = place(address, language)
+        if isinstance(target, NeedsServer):
+            return None
+        found.places.append(target)
+        inside = target.suffix.startswith("#") and target.file == file
+        return ("" if inside else relative(file, target.file)) + target.suffix
+
+    return to
+
+
+def _tag(tag: str, to: Linker, language: str) -> str:
+    if '="/' not in tag:
+        return tag
+    needs_server = False
+
+    def attribute(match: re.Match[str]) -> str:
+        nonlocal needs_server
+        space, name, value = match.groups()
+        if name not in _LINKS and not name.startswith("data-"):
+            return match[0]
+        address = to(html.unescape(value))
+        if address is None:
+            needs_server = needs_server or name == "href"
+            return ""
+        return f'{space}{name}="{html.escape(address)}"'
+
+    tag = _ATTRIBUTE.sub(attribute, tag)
+    if needs_server:
+        words = html.escape(_NO_SERVER[language][2])
+        tag = f'{tag[:-1]} role="link" aria-disabled="true" title="{words}">'
+    return tag
+
+
+def _form(form: re.Match[str], to: Linker, language: str) -> str:
+    action = _ACTION.search(form[1])
+    path = html.unescape(action[1]).partition("?")[0] if action else ""
+    if not path.startswith("/") or path in FORMS:
+        return form[0]
+    sentence, words, _ = _NO_SERVER[language]
+    where = html.escape(to(IN_BROWSER["/sparql"]) or "")
+    return f'<p class="note no-server">{sentence} <a href="{where}">{words}</a></p>'
+
+
+def _data(text: str, to: Linker) -> str:
+    """Return data for a script with its addresses changed."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return text
+    changed = json.dumps(_walk(content, to), ensure_ascii=False, separators=(",", ":"))
+    return changed.replace("<", "\\u003c")
+
+
+def _walk(value: Any, to: Linker) -> Any:
+    if isinstance(value, dict):
+        return {name: _walk(each, to) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_walk(each, to) for each in value]
+    if isinstance(value, str) and value.startswith("/") and not value.startswith("//"):
+        return to(value)
+    return value
+
+
+def rewrite_sitemap(text: str, root: str) -> tuple[str, Found]:
+    """Return a sitemap that names files."""
+    found = Found()
+
+    def loc(match: re.Match[str]) -> str:
+        address = unescape(match[1])
+        target = place(address.removeprefix(root) or "/", "ja")
+        assert isinstance(target, Place), address
+        found.places.append(target)
+        where = "" if target.file == "index.html" else relative("", target.file)
+        return f"<loc>{escape(root)}/{escape(where)}</loc>"
+
+    return _LOC.sub(loc, text), found
+
+
+def redirect_page(to: str, language: str) -> str:
+    """Return a page that leads to another file."""
+    words = "移動しました" if language == "ja" else "Moved"
+    address = html.escape(to)
+    return (
+        f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{words} | DIGIDEN Knowledge Graph</title>\n"
+        f'<meta http-equiv="refresh" content="0; url={address}">\n'
+        f'</head>\n<body><p><a href="{address}">{words}</a></p></body>\n</html>\n'
+    )
+
+
+def fragment_of(target: Place) -> str:
+    """Return the id that a link points to inside its file; empty where a script reads it."""
+    _, mark, fragment = target.suffix.partition("#")
+    fragment = unquote(fragment)
+    return "" if not mark or "=" in fragment else fragment

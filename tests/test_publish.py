@@ -1,0 +1,325 @@
+"""The site as files: whole, linked, the same wherever it lies, and never half replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+import httpx
+import pytest
+from conftest import PROJECT
+from pyoxigraph import NamedNode, Quad, RdfFormat, parse
+
+from digiden_kg import vocab
+from digiden_kg.exceptions import PublishError
+from digiden_kg.publish.addresses import RDF, NeedsServer, Place, place, relative
+from digiden_kg.publish.publisher import MANIFEST, Published, iris, publish_site
+from digiden_kg.publish.rewrite import rewrite_page
+from digiden_kg.release import DATASET, Release, publish, staging
+from digiden_kg.settings import Settings, load_settings
+
+ROOT = "https://data.example/grants"
+
+
+class Links(HTMLParser):
+    """Addresses that a page links to or loads, and the ids that it has."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("href", "src", "action") and value:
+                self.addresses.append(value)
+            if name == "id" and value:
+                self.ids.add(value)
+
+
+@contextlib.contextmanager
+def files_served(folder: Path) -> Iterator[str]:
+    """Serve a folder as ``python -m http.server`` does."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *words: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def walk(root: str) -> tuple[set[str], list[str]]:
+    """Follow every link of a site; return the pages and what is wrong with them."""
+    wrong: list[str] = []
+    ids: dict[str, set[str]] = {}
+    meant: list[tuple[str, str, str]] = []
+    waiting, seen = [f"{root}/index.html"], {f"{root}/index.html"}
+    with httpx.Client() as client:
+        while waiting:
+            page = waiting.pop()
+            answer = client.get(page)
+            if answer.status_code != 200:
+                wrong.append(f"{answer.status_code} {page}")
+            if not answer.headers["Content-Type"].startswith("text/html"):
+                continue
+            links = Links(answer.text)
+            ids[page] = links.ids
+            for link in links.addresses:
+                if link.startswith("/"):
+                    wrong.append(f"{page} -> {link}: leaves the folder")
+                address, fragment = urldefrag(urljoin(page, link))
+                if not address.startswith(root):
+                    continue
+                address = address.partition("?")[0]
+                if fragment and "=" not in fragment:
+                    meant.append((page, address, fragment))
+                if address not in seen:
+                    seen.add(address)
+                    waiting.append(address)
+    wrong += [f"{page} -> {to}#{id}" for page, to, id in meant if id not in ids.get(to, ())]
+    return seen, wrong
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_project: Path) -> Settings:
+    return dataclasses.replace(load_settings(), project_dir=tiny_project)
+
+
+@pytest.fixture(scope="module")
+def small(tiny_release: Release, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """The tiny release with the ontology, to which its pages link."""
+    out = tmp_path_factory.mktemp("small")
+    lines = {*tiny_release.dataset.read_text(encoding="utf-8").splitlines()}
+    for path in (
+        *sorted((PROJECT / "ontology").glob("*.ttl")),
+        *(PROJECT / "shapes").glob("*.ttl"),
+    ):
+        name = "ontology" if path.parent.name == "ontology" else "shapes"
+        for quad in parse(path=path, format=RdfFormat.TURTLE, rename_blank_nodes=True):
+            graph = NamedNode(vocab.source(name))
+            lines |= {f"{quad} .", f"{Quad(*quad.triple, graph)} ."}
+    with staging(out) as folder:
+        (folder / DATASET).write_text("\n".join(sorted(lines)) + "\n", encoding="utf-8")
+        for name in ("report.html", "report.csv"):
+            shutil.copy(tiny_release.path / name, folder)
+        counts = tiny_release.manifest["counts"]
+        return publish(folder, out, {"version": "0", "inputs": {}, "counts": counts})
+
+
+@pytest.fixture(scope="module")
+def site(small: Release, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    out = tmp_path_factory.mktemp("public") / "site"
+    return publish_site(small, settings, out, base_url=ROOT)
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "file", "suffix"),
+    [
+        ("/", "index.html", ""),
+        ("/?lang=en#questions", "index.en.html", "#questions"),
+        ("/doc/body/142069?lang=ja", "doc/body/142069.html", ""),
+        ("/id/body/142069?lang=en", "doc/body/142069.en.html", ""),
+        ("/doc/body/142069.ttl?lang=en", "doc/body/142069.ttl", ""),
+        ("/ontology/0.1.0", "ontology/0.1.0.html", ""),
+        ("/questions/a?format=csv&lang=en", "questions/a.en.csv", ""),
+        ("/reuse?b=22&a=33", "reuse.a-33.b-22.html", ""),
+        ("/static/dist/site.js?v=12", "static/dist/site.js", ""),
+        ("/search?q=%E7%94%BA&lang=en", "search.en.html", "?q=%E7%94%BA"),
+        ("/sparql?query=ASK%20%7B%7D&format=csv", "browser-sparql.html", "#query=ASK%20%7B%7D"),
+        ("/.well-known/void", ".well-known/void", ""),
+        ("/.well-known/void?format=ttl", ".well-known/void.ttl", ""),
+    ],
+)
+def test_the_name_of_a_file_follows_from_its_address(address: str, file: str, suffix: str) -> None:
+    found = place(address, "ja")
+    assert isinstance(found, Place)
+    assert (found.file, found.suffix) == (file, suffix)
+
+
+def test_a_link_without_a_language_stays_in_that_of_its_page() -> None:
+    for language, file in (("ja", "downloads.html"), ("en", "downloads.en.html")):
+        found = place("/downloads", language)
+        assert isinstance(found, Place)
+        assert found.file == file
+
+
+def test_different_parameters_are_different_files() -> None:
+    states = ("a=1&b=2", "a=1-b&c=2", "a=1", "a=%E7%94%BA", "a=%E7%94%B0", "b=1")
+    found = [place(f"/reuse?{each}", "ja") for each in states]
+    assert len({each.file for each in found if isinstance(each, Place)}) == len(states)
+
+
+@pytest.mark.parametrize("address", ["/api/search?q=a", "/search?format=csv", "/health"])
+def test_what_needs_a_server_is_known(address: str) -> None:
+    assert isinstance(place(address, "ja"), NeedsServer)
+
+
+def test_links_are_relative() -> None:
+    assert relative("index.html", "doc/body/1.html") == "doc/body/1.html"
+    assert relative("doc/body/1.html", "doc/body/2.html") == "2.html"
+    assert relative("doc/body/1.html", "static/style.css") == "../../static/style.css"
+    assert relative("a/町.html", "b/町.html") == "../b/%E7%94%BA.html"
+
+
+def test_a_page_is_rewritten_and_nothing_else_in_it() -> None:
+    text, found = rewrite_page(
+        '<html lang="en"><a href="/doc/x/1?lang=en&amp;q=a">1</a> <a href="https://e.example/">2</a>'
+        '<a href="/api/search?q=a">JSON</a><p>href="/doc/x/1"</p>'
+        '<form action="/search"><input></form><form action="/sparql"><input></form>'
+        '<script type="application/json" id="d">{"to":"/doc/x/2","text":"a/b"}</script>',
+        "doc/y/3.en.html",
+        "en",
+    )
+    assert '<a href="../x/1.q-a.en.html">1</a> <a href="https://e.example/">2</a>' in text
+    assert '<a role="link" aria-disabled="true"' in text
+    assert '<p>href="/doc/x/1"</p>' in text
+    assert '<form action="../../search.en.html">' in text
+    assert text.count("<form") == 1
+    assert '../../browser-sparql.en.html">Use SPARQL in your browser' in text
+    assert '{"to":"../x/2.en.html","text":"a/b"}' in text
+    assert found.ids == ["d"]
+
+
+def test_every_iri_is_there_in_every_format(site: Published, small: Release) -> None:
+    expected = iris(small)
+    assert len(expected) > 20
+    for iri in expected:
+        for end in ("", *(f".{end}" for end in RDF)):
+            for language in ("ja", "en"):
+                found = place("/" + iri.partition("/digiden/")[2] + end, language)
+                assert isinstance(found, Place)
+                assert (site.folder / found.file).is_file(), (iri, end)
+
+
+def test_every_link_of_the_site_leads_somewhere_in_any_folder(site: Published) -> None:
+    with files_served(site.folder.parent) as address:
+        seen, wrong = walk(f"{address}/{site.folder.name}")
+    assert wrong == []
+    assert len(seen) > 200
+
+
+def test_the_public_address_is_in_what_machines_read(site: Published) -> None:
+    sitemap = (site.folder / "sitemap.xml").read_text()
+    assert f"<loc>{ROOT}/</loc>" in sitemap
+    assert f"<loc>{ROOT}/doc/body/142069.html</loc>" in sitemap
+    assert f"Sitemap: {ROOT}/sitemap.xml" in (site.folder / "robots.txt").read_text()
+    void = (site.folder / ".well-known" / "void").read_text()
+    assert f"<{ROOT}/files/digiden.nq>" in void
+    assert "localhost" not in void
+
+
+def test_the_dump_for_browsers_is_the_dump(site: Published) -> None:
+    packed = (site.folder / "files" / "digiden.nq.gz").read_bytes()
+    assert gzip.decompress(packed) == (site.folder / "files" / DATASET).read_bytes()
+
+
+def test_the_manifest_lists_every_file(site: Published) -> None:
+    manifest = json.loads((site.folder / MANIFEST).read_text())
+    assert manifest["files"] == sums(site.folder)
+    assert site.files == len(manifest["files"])
+
+
+def test_only_what_changed_is_written(small: Release, settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    publish_site(small, settings, out, base_url=ROOT)
+    again = publish_site(small, settings, out, base_url=ROOT)
+    assert not again.fresh
+    page, text = out / "doc" / "body" / "142069.html", out / "robots.txt"
+    before = page.stat().st_ino, text.stat().st_ino
+    (out / "CNAME").write_text("data.example\n")
+    moved = publish_site(small, settings, out, base_url="https://other.example")
+    assert page.stat().st_ino == before[0]
+    assert text.stat().st_ino != before[1]
+    assert 0 < moved.written < moved.files / 2
+    assert (out / "CNAME").read_text() == "data.example\n"
+    page.write_text("damaged")
+    mended = publish_site(small, settings, out, base_url="https://other.example")
+    assert mended.fresh
+    assert "damaged" not in page.read_text()
+
+
+def test_what_is_not_ours_is_not_touched(
+    small: Release, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(PublishError, match="empty folder"):
+        publish_site(small, settings, tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_broken_link_is_an_error_and_leaves_the_old_site(
+    small: Release, settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "site"
+    publish_site(small, settings, out, base_url=ROOT)
+    before = sums(out)
+    lacking = dataclasses.replace(small, manifest={**small.manifest, "outputs": {DATASET: "0"}})
+    report = small.path / "report.html"
+    content = report.read_bytes()
+    report.unlink()
+    try:
+        with pytest.raises(PublishError, match=r"/report.*linked from .*html"):
+            publish_site(lacking, settings, out, base_url=ROOT)
+    finally:
+        report.write_bytes(content)
+    assert sums(out) == before
+
+
+def test_a_killed_run_leaves_the_old_site_whole(
+    tiny_environment: dict[str, str], small: Release, settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "site"
+    publish_site(small, settings, out, base_url=ROOT)
+    before = sums(out)
+    command = [sys.executable, "-m", "digiden_kg", "publish", "--out", str(out)]
+    command += ["--release", str(small.path), "--base-url", "https://other.example"]
+    with subprocess.Popen(
+        command, env=tiny_environment, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        staging = tmp_path / ".site.new"
+        deadline = time.monotonic() + 60
+        while sum(1 for _ in staging.rglob("*.html")) < 5:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert staging.is_dir()
+    assert sums(out) == before
+    done = subprocess.run(command, env=tiny_environment, capture_output=True, check=True, text=True)
+    assert "other.example" in done.stdout
+    assert not staging.exists()
+    assert "https://other.example/" in (out / "sitemap.xml").read_text()
+
+
+def test_rdf_of_the_site_can_be_read(site: Published) -> None:
+    for end, format in (("ttl", RdfFormat.TURTLE), ("rdf", RdfFormat.RDF_XML)):
+        assert list(parse(path=site.folder / "doc" / "body" / f"142069.{end}", format=format))
