@@ -19,6 +19,7 @@ FLOW = [
         "matching",
         "profiles",
         "describe",
+        "builder",
         "network",
         "metadata",
         "flat",

@@ -24,6 +24,7 @@ from digiden_kg.release import Release
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql, wording
 from digiden_kg.web.atlas import add_atlas
+from digiden_kg.web.builder import add_builder
 from digiden_kg.web.cache import ResultCache
 from digiden_kg.web.compare import add_compare
 from digiden_kg.web.datasets import add_datasets
@@ -145,6 +146,7 @@ def create_app(
     add_start(app, site)
     add_questions(app, site)
     add_endpoint(app, site)
+    add_builder(app, site)
     add_state(app, site, sums, settings.metrics)
     add_files(app, site)
     add_offline(app, site)

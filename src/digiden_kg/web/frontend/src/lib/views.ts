@@ -26,7 +26,7 @@ function addChart(answer: HTMLElement, table: HTMLTableElement): void {
   const names = columns.filter((_, at) => !headings[at]!.classList.contains("number"));
   if (!numbers.length || !names.length) return;
   const place = table.closest(".scroll") ?? table;
-  const open = element("button", { type: "button", "aria-expanded": "false", class: "plain" }, say("図にする", "Draw a chart"));
+  const open = element("button", { type: "button", "aria-expanded": "false", class: "outlined" }, say("図にする", "Draw a chart"));
   const controls = element("p", { class: "views" }, open);
   const kind = select(say("種類", "Kind"), [
     ["bar", say("棒", "Bars")],
@@ -63,7 +63,7 @@ function addChart(answer: HTMLElement, table: HTMLTableElement): void {
 }
 
 function addGraph(answer: HTMLElement, query: string): void {
-  const open = element("button", { type: "button", class: "plain" }, say("つながりの図にする", "Draw the network"));
+  const open = element("button", { type: "button", class: "outlined" }, say("つながりの図にする", "Draw the network"));
   const controls = element("p", { class: "views" }, open);
   answer.prepend(controls);
   open.addEventListener("click", async () => {
