@@ -37,7 +37,7 @@ PLAIN = {
 SEEDS = (
     *("/", "/search", "/browser-sparql", "/robots.txt", "/sitemap.xml", "/context.jsonld"),
     *("/citation.bib", "/datacite.json", "/prefixes", "/.well-known/void"),
-    *("/.well-known/sparql-examples", "/static/dist/NOTICES.txt"),
+    *("/.well-known/sparql-examples",),
 )
 """Where the walk through the site begins, besides every IRI of the graph."""
 RDF = tuple(offer.names[0] for offer in GRAPHS)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import gzip
 import hashlib
 import json
 import os
@@ -30,12 +29,14 @@ from digiden_kg.exceptions import PublishError
 from digiden_kg.publish import hosts
 from digiden_kg.publish.addresses import RDF, SEEDS, NeedsServer, Place, place
 from digiden_kg.publish.render import Failed, Job, Written, link, put, render, start
-from digiden_kg.release import DATASET, Release
+from digiden_kg.release import Release
 from digiden_kg.settings import Settings
+from digiden_kg.web.offline import PACKED, packed
+from digiden_kg.web.site import LANGUAGES, STATIC
 
 MANIFEST = "site.json"
 """File of a published site that lists all others with their checksums."""
-COMPRESSED = f"files/{DATASET}.gz"
+COMPRESSED = f"files/{PACKED}"
 """What the browser loads for SPARQL."""
 _BATCH = 48
 _MOST = 4000
@@ -187,7 +188,10 @@ def _batches(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
 
 def _seeds(release: Release) -> Iterator[Place]:
     """Yield the addresses that the walk begins with, those of one thing next to each other."""
-    addresses = [f"{seed}{mark}lang={each}" for seed in SEEDS for mark, each in _MARKS]
+    addresses = [f"{seed}?lang={language}" for seed in SEEDS for language in LANGUAGES]
+    for asset in sorted(Path(STATIC).rglob("*")):  # a script may load what no page names
+        if asset.is_file() and not asset.name.startswith("."):
+            addresses.append(f"/static/{asset.relative_to(STATIC).as_posix()}")
     for iri in iris(release):
         path = "/" + iri.removeprefix(vocab.BASE)
         addresses += [path, f"{path}?lang=en", *(f"{path}.{end}" for end in RDF)]
@@ -205,9 +209,6 @@ def _made_here() -> Iterator[Place]:
         found = place(f"/{name}", "ja")
         assert isinstance(found, Place)
         yield found
-
-
-_MARKS = (("?", "ja"), ("?", "en"))
 
 
 def iris(release: Release) -> list[str]:
@@ -255,7 +256,7 @@ def _extra(
     release: Release, root: str, redirects: Mapping[str, str]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the files that are no pages of the server."""
-    yield COMPRESSED, gzip.compress(release.dataset.read_bytes(), 9, mtime=0)
+    yield COMPRESSED, packed(release.dataset)
     for name, text in hosts.rules(root, redirects).items():
         yield name, text.encode()
 

@@ -31,11 +31,12 @@ def add_start(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/", site)
     async def start(request: Request) -> Response:
-        grouped = _by_tag(site.questions.values())
+        grouped = by_tag(site.questions.values())
         return site.page(request, "start.html", questions=grouped, tags=TAGS, example=site.example)
 
 
-def _by_tag(questions: Iterable[Question]) -> dict[str, list[Question]]:
+def by_tag(questions: Iterable[Question]) -> dict[str, list[Question]]:
+    """Return questions by their first tag, in the order of the start page."""
     grouped: dict[str, list[Question]] = {tag: [] for tag in TAGS}
     for question in questions:
         grouped.setdefault(question.tags[0] if question.tags else "", []).append(question)
