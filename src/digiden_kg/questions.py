@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -176,13 +177,23 @@ class Question:
                     f"{self.slug} needs {name} ({parameter.label['en']})"
                     f" / {parameter.label['ja']}（{name}）を指定してください。"
                 )
-        # One pass: a literal that happens to contain "VALUES ?round {" is never read as a slot.
-        pieces, done = [], 0
-        for name, start, end in self.slots:
-            if name in contents:
-                pieces += [self.text[done:start], contents[name]]
-                done = end
-        return "".join([*pieces, self.text[done:]])
+        return _fill(self.text, self.slots, contents)
+
+
+def fill_slots(text: str, contents: Mapping[str, Sequence[NamedNode | Literal]]) -> str:
+    """Return a query with terms in its ``VALUES ?name { … }`` blocks."""
+    terms = {name: f" {' '.join(map(str, listed))} " for name, listed in contents.items()}
+    return _fill(text, _slots_of(text), terms)
+
+
+def _fill(text: str, slots: Iterable[tuple[str, int, int]], contents: Mapping[str, str]) -> str:
+    # One pass: a literal that happens to contain "VALUES ?round {" is never read as a slot.
+    pieces, done = [], 0
+    for name, start, end in slots:
+        if name in contents:
+            pieces += [text[done:start], contents[name]]
+            done = end
+    return "".join([*pieces, text[done:]])
 
 
 def read_values(
@@ -423,6 +434,11 @@ def load_question(path: Path) -> Question:
     if problems:
         raise InputError(problems)
     return question
+
+
+@functools.lru_cache(maxsize=64)
+def _slots_of(text: str) -> tuple[tuple[str, int, int], ...]:
+    return tuple(_slots(text))
 
 
 def _slots(text: str) -> Iterable[tuple[str, int, int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
@@ -104,15 +106,19 @@ def _year(release: Release) -> str:
     return str(release.manifest.get("built", "n.d."))[:4]
 
 
-def bibtex(release: Release) -> str:
-    """Return how to cite a release, for LaTeX."""
+def bibtex(release: Release, iri: str | None = None, title: str | None = None) -> str:
+    """Return how to cite a release, or one thing as it is in the release, for LaTeX."""
+    key = re.sub(r"[^A-Za-z0-9.-]+", "-", (iri or "").removeprefix(vocab.BASE))
+    named = re.sub(r"[{}\\]", "", title) if title else metadata.TITLE["en"]
+    inside = f"  howpublished = {{{metadata.TITLE['en']}}},\n" if title else ""
     return (
-        f"@misc{{digiden-kg-{release.name},\n"
-        f"  title = {{{metadata.TITLE['en']}}},\n"
+        f"@misc{{digiden-kg-{release.name}{f'-{key}' if key else ''},\n"
+        f"  title = {{{named}}},\n"
+        f"{inside}"
         "  author = {{digiden-kg}},\n"
         f"  year = {{{_year(release)}}},\n"
         f"  version = {{{release.name}}},\n"
-        f"  url = {{{vocab.dataset(release.name)}}},\n"
+        f"  url = {{{iri or vocab.dataset(release.name)}}},\n"
         "  note = {Made by processing a publication of the Cabinet Office of Japan (April 2023)."
         " CC BY 4.0}\n}\n"
     )

@@ -30,6 +30,7 @@ from digiden_kg.questions import (
     Parameter,
     Question,
     Text,
+    fill_slots,
     heading,
     load_headings,
     load_questions,
@@ -96,6 +97,11 @@ def bundle(name: str) -> str | None:
         return None
     version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return f"/static/dist/{name}?v={version}"
+
+
+@functools.cache
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 Route = Callable[..., Awaitable[Response]]
@@ -289,11 +295,18 @@ class Site:
         path = self.settings.queries_dir / "pages" / f"{name}.rq"
         if self.release.is_draft or not path.is_file():
             return ()
-        text = vocab.rebase(path.read_text(encoding="utf-8"))
-        for slot, iri in given.items():
-            head, mark, rest = text.partition(f"VALUES ?{slot} {{")
-            text = f"{head}{mark} {NamedNode(iri)} }}{rest.partition('}')[2]}"
-        return (await self.ask(text)).rows
+        query = self.page_query(name, **{slot: [iri] for slot, iri in given.items()})
+        return (await self.ask(query)).rows
+
+    def page_query(self, name: str, **given: Sequence[str]) -> str:
+        """Return a query of ``queries/pages/`` with IRIs in each of its ``VALUES ?name { … }``.
+
+        Raises:
+            ValueError: One of them is no IRI.
+        """
+        text = vocab.rebase(_read_text(self.settings.queries_dir / "pages" / f"{name}.rq"))
+        terms = {slot: [NamedNode(iri) for iri in iris] for slot, iris in given.items()}
+        return fill_slots(text, terms) if terms else text
 
     async def labels(self, iris: Iterable[str]) -> Labels:
         """Return what IRIs are called, by language; asked once for each of them.

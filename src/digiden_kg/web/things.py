@@ -7,6 +7,7 @@ schemes, sources and datasets are documents and answer at once, as the vocabular
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,10 @@ from digiden_kg.describe import (
     write,
 )
 from digiden_kg.normalize import fold
-from digiden_kg.results import GRAPHS, HTML, Chosen, negotiate
+from digiden_kg.results import GRAPHS, HTML, Chosen, Format, negotiate
 from digiden_kg.web import problems, sparql
+from digiden_kg.web.datasets import bibtex
+from digiden_kg.web.entities import entity_of
 from digiden_kg.web.site import (
     LANGUAGES,
     Site,
@@ -42,6 +45,7 @@ from digiden_kg.web.site import (
 )
 
 _OFFERS = (HTML, *GRAPHS)
+_BIBTEX = Format(("bib",), ("application/x-bibtex",))
 ENDS = {name: offer for offer in _OFFERS for name in offer.names[:1]}
 VARY = {"Vary": "Accept, Accept-Language", "Cache-Control": "no-cache"}
 _NEAR = 8
@@ -135,21 +139,24 @@ def iri_of(path: str) -> str:
         return vocab.BASE + quote(path)
 
 
-def choose_by_end(request: Request, path: str) -> tuple[str, Chosen]:
+def choose_by_end(
+    request: Request, path: str, offers: Sequence[Format] = _OFFERS
+) -> tuple[str, Chosen]:
     """Return the path without its end, and the format that it or the client asks for.
 
     Raises:
         FormatError: The client accepts none of ours.
     """
     stem, dot, end = path.rpartition(".")
-    if dot and end in ENDS and not stem.endswith("/"):
-        return stem, Chosen(ENDS[end], ENDS[end].media_types[0])
+    named = next((offer for offer in offers if offer.name == end), None)
+    if dot and named and not stem.endswith("/"):
+        return stem, Chosen(named, named.media_types[0])
     # Whoever has no wish gets what a person can read.
-    return path, choose(request, _OFFERS)
+    return path, choose(request, offers)
 
 
 async def _document(site: Site, request: Request, path: str) -> Response:
-    stem, chosen = choose_by_end(request, path)
+    stem, chosen = choose_by_end(request, path, (*_OFFERS, _BIBTEX))
     iri = iri_of(stem)
     moved = await _replacement(site, request, iri)
     if moved:
@@ -166,8 +173,11 @@ async def _document(site: Site, request: Request, path: str) -> Response:
         return await elsewhere(site, request, iri)
     address = address_of_thing(iri, None) or "/"
     headers = {**VARY, "Link": links_of(iri, address)}
+    if chosen.format is _BIBTEX:
+        content = bibtex(site.release, iri, found.label(iri, language_of(request))).encode()
+        return tagged(request, content, chosen, headers)
     if chosen.format is HTML:
-        return _page(site, request, found, address, headers)
+        return await _page(site, request, found, address, headers)
     return tagged(request, write(found, chosen.format), chosen, headers)
 
 
@@ -195,7 +205,7 @@ def links_of(iri: str, address: str) -> str:
 _SAFE = "/:#?&=%@!$'()*+,;~-._"
 
 
-def _page(
+async def _page(
     site: Site,
     request: Request,
     found: Description,
@@ -228,9 +238,10 @@ def _page(
         }
         for link in found.incoming
     ]
+    entity = await entity_of(site, found, language)
     page = site.page(
         request,
-        "thing.html",
+        entity.template if entity else "thing.html",
         iri=found.iri,
         title=found.label(found.iri, language),
         types=[
@@ -242,8 +253,11 @@ def _page(
         incoming=incoming,
         address=address,
         formats=[(offer.name, offer.media_types[0]) for offer in GRAPHS],
-        query=f"DESCRIBE <{found.iri}>",
+        query=entity.query if entity else f"DESCRIBE <{found.iri}>",
         embedded=_schema_org(found, language),
+        every_open="relation" in request.query_params,
+        accessed=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        **(entity.values if entity else {}),
     )
     page.headers.update(headers)
     return page
