@@ -40,11 +40,21 @@ from digiden_kg.flat import (
     read_rows,
     write_tables,
 )
-from digiden_kg.questions import load_question
+from digiden_kg.questions import Text, load_question
 from digiden_kg.release import Dump, Release, sha256
 from digiden_kg.settings import Settings
 
-__all__ = ["FORMATS", "SUMS", "Dump", "dump_names", "write_dump", "write_dumps"]
+__all__ = [
+    "FORMATS",
+    "SUMS",
+    "Dump",
+    "dump_names",
+    "dumps_folder",
+    "find_dumps",
+    "table_titles",
+    "write_dump",
+    "write_dumps",
+]
 
 STEM = "digiden"
 """What files are called that hold everything."""
@@ -83,10 +93,12 @@ def dump_names(settings: Settings, formats: Iterable[str] | None = None) -> list
     Raises:
         ReleaseError: A format is unknown, or cannot be written here.
     """
+    tables = _table_names(settings)
     return [
-        f"{table}.{name}" if kind.each_table else f"{STEM}.{name}{kind.packing}"
+        f"{stem}.{name}{kind.packing}"
         for name, kind in _chosen(formats).items()
-        for table in (_table_names(settings) if kind.each_table else [STEM])
+        for stem in (tables if kind.each_table else [STEM])
+        if tables or name != "sqlite"
     ]
 
 
@@ -107,13 +119,13 @@ def write_dumps(
         ReleaseError: A format is unknown, the release cannot be read, or is a draft.
         InputError: The query of a table is wrong.
     """
-    names = dump_names(settings, formats)
+    names, titles = dump_names(settings, formats), table_titles(settings)
     folder.mkdir(parents=True, exist_ok=True)
     dumps = []
     with _maker(release, settings, folder) as maker:
         for name in names:
             path = maker.write(name)
-            dumps.append(_described(path, settings))
+            dumps.append(_described(path, titles))
             path.replace(folder / name)
         lines = [f"{dump.sha256}  {dump.name}\n" for dump in sorted(dumps, key=lambda d: d.name)]
         sums = maker.folder / SUMS
@@ -137,28 +149,34 @@ def write_dump(release: Release, settings: Settings, name: str, output: IO[bytes
         shutil.copyfileobj(file, output)
 
 
+def dumps_folder(release: Release) -> Path:
+    """Return where a server looks for the dumps of a release, and puts them."""
+    return release.path.parent / "dumps" / release.name
+
+
 def find_dumps(settings: Settings, folder: Path) -> list[Dump]:
     """Return the dumps that are in a folder, by its list of checksums; none where there is none."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+    titles = table_titles(settings)
     listed = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
     return [
-        _described(folder / name, settings, listed[name])
+        _described(folder / name, titles, listed[name])
         for name in dump_names(settings)
         if name in listed and (folder / name).is_file()
     ]
 
 
-def _described(path: Path, settings: Settings, checksum: str | None = None) -> Dump:
+def _described(path: Path, titles: Mapping[str, Text], checksum: str | None = None) -> Dump:
     plain, packing = _unpacked(path.name)
     stem, _, end = plain.partition(".")
     if stem == STEM:
-        title = dict(zip(("ja", "en"), _TITLES[end], strict=True))
+        title: Text = dict(zip(("ja", "en"), _TITLES[end], strict=True))
     else:
         shown = {"csv-metadata.json": "CSVW"}.get(end, end.upper())
-        words = load_question(settings.queries_dir / "tables" / f"{stem}.rq").title
+        words = titles[stem]
         title = {"ja": f"{words['ja']}（{shown}）", "en": f"{words['en']} ({shown})"}
     return Dump(
         path.name,
@@ -169,6 +187,16 @@ def _described(path: Path, settings: Settings, checksum: str | None = None) -> D
         _PACKINGS.get(packing),
         None if stem == STEM else stem,
     )
+
+
+def table_titles(settings: Settings) -> dict[str, Text]:
+    """Return what the flat tables are called, by their names.
+
+    Raises:
+        InputError: The query of a table is wrong.
+    """
+    folder = settings.queries_dir / "tables"
+    return {name: load_question(folder / f"{name}.rq").title for name in _table_names(settings)}
 
 
 def _table_names(settings: Settings) -> list[str]:

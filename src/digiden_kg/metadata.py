@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
@@ -15,7 +16,7 @@ from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
 from digiden_kg import vocab
 from digiden_kg.describe import Ask
 from digiden_kg.questions import Question
-from digiden_kg.release import Release
+from digiden_kg.release import DATASET, MANIFEST, Dump, Release, sha256
 from digiden_kg.results import GRAPHS, TABLES, Answer, Format
 from digiden_kg.search import QUESTION
 
@@ -42,20 +43,37 @@ _SPACES = {
 """Namespaces that only descriptions need."""
 _CC_BY = NamedNode("https://creativecommons.org/licenses/by/4.0/")
 _JAPAN = NamedNode("http://publications.europa.eu/resource/authority/country/JPN")
-_TYPES = {
-    ".nq": "application/n-quads",
-    ".ttl": "text/turtle",
-    ".csv": "text/csv",
-    ".json": "application/json",
-}
 _MEDIA = "https://www.iana.org/assignments/media-types/"
-_TITLES = {
-    "digiden.nq": ("全データ（N-Quads）", "All data (N-Quads)"),
-    "report.ttl": ("検査の報告（Turtle）", "Report of the checks (Turtle)"),
-    "report.csv": ("検査の報告（CSV）", "Report of the checks (CSV)"),
-    "reconciliation.csv": ("照合（CSV）", "Reconciliation (CSV)"),
+FILES = {
+    DATASET: ("application/n-quads", "全データ（N-Quads）", "All data (N-Quads)"),
+    MANIFEST: ("application/json", "作成の記録（JSON）", "How it was made (JSON)"),
+    "report.ttl": ("text/turtle", "検査の報告（Turtle）", "Report of the checks (Turtle)"),
+    "report.csv": ("text/csv", "検査の報告（CSV）", "Report of the checks (CSV)"),
+    "reconciliation.csv": ("text/csv", "照合（CSV）", "Reconciliation (CSV)"),
 }
-"""What the files of a release are called."""
+"""Files of a release that are offered as they are: media type, and what they are called."""
+_FULL = {"application/n-quads", "application/trig", "text/turtle", "application/ld+json"}
+"""Media types in which all of the data may be had."""
+
+
+def release_files(folder: Path, outputs: Mapping[str, str]) -> list[Dump]:
+    """Return the files of a release that are offered as they are.
+
+    Args:
+        folder: Where they are.
+        outputs: Checksums that are known.
+    """
+    found = [(folder / name, *words) for name, words in FILES.items() if (folder / name).is_file()]
+    return [
+        Dump(
+            path.name,
+            media_type,
+            path.stat().st_size,
+            outputs.get(path.name) or sha256(path),
+            {"ja": ja, "en": en},
+        )
+        for path, media_type, ja, en in found
+    ]
 
 
 def sizes(answer: Answer) -> tuple[int, dict[str, int]]:
@@ -255,7 +273,7 @@ _LINKS = f"""SELECT ?p ?space (COUNT(*) AS ?n) {{
 
 
 def dataset_description(
-    release: Release, counts: Counts, root: str, chosen: Format, sizes: Mapping[str, int]
+    release: Release, counts: Counts, root: str, chosen: Format, files: Sequence[Dump]
 ) -> bytes:
     """Return VoID, DCAT and DQV of a release in RDF.
 
@@ -264,12 +282,12 @@ def dataset_description(
         counts: What was counted in it.
         root: Address of the server, without a slash at the end.
         chosen: Format to write.
-        sizes: Bytes of each file of the release that is served.
+        files: What can be had as a file.
     """
     here = NamedNode(vocab.dataset(release.name))
     return write(
         [
-            *_catalogue(here, release, root, sizes, counts.years),
+            *_catalogue(here, release, root, files, counts.years),
             *_void(here, counts, root),
             *_quality(here, counts),
         ],
@@ -278,7 +296,7 @@ def dataset_description(
 
 
 def _catalogue(
-    here: NamedNode, release: Release, root: str, sizes: Mapping[str, int], years: Sequence[str]
+    here: NamedNode, release: Release, root: str, files: Sequence[Dump], years: Sequence[str]
 ) -> Iterable[_Statement]:
     catalogue = NamedNode(vocab.BASE + DATASETS)
     publisher = NamedNode(f"{here.value}#publisher")
@@ -315,7 +333,7 @@ def _catalogue(
         (here, "dcterms:language", NamedNode("http://id.loc.gov/vocabulary/iso639-1/en")),
         (here, "dcterms:source", NamedNode(vocab.source("digiden-2023-04"))),
         (here, "prov:wasDerivedFrom", NamedNode(vocab.source("digiden-2023-04"))),
-        (here, "dcat:version", Literal(str(manifest.get("version", release.name)))),
+        (here, "dcat:version", Literal(release.name)),
         (here, "dcat:keyword", Literal("デジタル田園都市国家構想交付金", language="ja")),
         (here, "dcat:keyword", Literal("Digital Garden City", language="en")),
         (here, "dcat:landingPage", NamedNode(f"{root}/")),
@@ -341,24 +359,24 @@ def _catalogue(
             yield table, "rdf:type", _named("prov:Entity")
             yield table, "dcterms:identifier", Literal(path)
             yield from _checksum(table, checksum)
-    for name, size in sizes.items():
-        file = NamedNode(f"{here.value}#{quote(name, safe='')}")
-        address = NamedNode(f"{root}/files/{quote(name)}")
-        kind = _TYPES["." + name.rpartition(".")[2]]
+    for dump in files:
+        file = NamedNode(f"{here.value}#{quote(dump.name, safe='')}")
+        address = NamedNode(f"{root}/files/{quote(dump.name)}")
         yield from _all(
             (here, "dcat:distribution", file),
             (file, "rdf:type", _named("dcat:Distribution")),
-            *_both(file, "dcterms:title", *_TITLES.get(name, (name, name))),
+            *_both(file, "dcterms:title", dump.title["ja"], dump.title["en"]),
             (file, "dcat:accessURL", address),
             (file, "dcat:downloadURL", address),
-            (file, "dcat:mediaType", NamedNode(_MEDIA + kind)),
+            (file, "dcat:mediaType", NamedNode(_MEDIA + dump.media_type)),
             (file, "dcterms:license", _CC_BY),
-            (file, "dcat:byteSize", Literal(size)),
+            (file, "dcat:byteSize", Literal(dump.size)),
         )
-        if checksum := manifest["outputs"].get(name):
-            yield from _checksum(file, checksum)
-    if "digiden.nq" in sizes:
-        yield here, "void:dataDump", NamedNode(f"{root}/files/digiden.nq")
+        yield from _checksum(file, dump.sha256)
+        if dump.packing:
+            yield file, "dcat:compressFormat", NamedNode(_MEDIA + dump.packing)
+        if dump.table is None and dump.media_type in _FULL and dump.name.startswith("digiden."):
+            yield here, "void:dataDump", address
 
 
 def _checksum(of: NamedNode, value: str) -> Iterable[_Statement]:

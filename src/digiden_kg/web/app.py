@@ -28,6 +28,7 @@ from digiden_kg.web.builder import add_builder
 from digiden_kg.web.cache import ResultCache
 from digiden_kg.web.compare import add_compare
 from digiden_kg.web.datasets import add_datasets
+from digiden_kg.web.downloads import Dumps, add_downloads
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
@@ -38,7 +39,7 @@ from digiden_kg.web.reuse import add_reuse
 from digiden_kg.web.search import add_search
 from digiden_kg.web.site import POLICY, STATIC, Site
 from digiden_kg.web.start import add_start
-from digiden_kg.web.state import add_files, add_state
+from digiden_kg.web.state import add_state
 from digiden_kg.web.things import add_things
 from digiden_kg.web.vocabularies import add_vocabularies
 
@@ -118,6 +119,7 @@ def create_app(
     site = Site(release, settings, asked, templates, answers, is_static=engine is not None)
 
     follower = Follower(site, find, pointer) if find else None
+    dumps = Dumps(site)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -126,6 +128,7 @@ def create_app(
                 if isinstance(asked, Pool):
                     await stack.enter_async_context(asked)
                 stack.push_async_callback(site.end)
+                stack.push_async_callback(dumps.stop)
                 site.begin()
                 if follower:
                     await stack.enter_async_context(follower.following(settings.admin))
@@ -148,7 +151,7 @@ def create_app(
     add_endpoint(app, site)
     add_builder(app, site)
     add_state(app, site, sums, settings.metrics)
-    add_files(app, site)
+    add_downloads(app, site, dumps)
     add_offline(app, site)
     add_search(app, site)
     add_matching(app, site)
@@ -156,7 +159,7 @@ def create_app(
     add_explore(app, site)
     add_compare(app, site)
     add_atlas(app, site)
-    add_datasets(app, site)
+    add_datasets(app, site, dumps)
     add_things(app, site)
     add_vocabularies(app, site)
     return app

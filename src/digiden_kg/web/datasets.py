@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from digiden_kg import metadata, vocab
+from digiden_kg.dumps import STEM, SUMS, Dump
+from digiden_kg.questions import Text
 from digiden_kg.release import Release
 from digiden_kg.results import GRAPHS, HTML, Chosen, negotiate
 from digiden_kg.web import problems
+from digiden_kg.web.downloads import Dumps
 from digiden_kg.web.site import Site, choose, described, language_of, page_route, root_of
-from digiden_kg.web.state import FILES
 
 
-def add_datasets(app: FastAPI, site: Site) -> None:
+def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
     """Add the descriptions of the dataset, its downloads and its citation."""
 
     async def description(request: Request, chosen: Chosen) -> Response:
+        release = site.release
+        dumps.start()  # whoever comes again finds them
         content = metadata.dataset_description(
-            site.release,
+            release,
             await site.counts(),
             root_of(request),
             chosen.format,
-            file_sizes(site.release),
+            [*metadata.release_files(release.path, release.manifest["outputs"]), *dumps.ready()],
         )
         return described(content, chosen)
 
@@ -68,15 +73,19 @@ def add_datasets(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/downloads", site)
     async def downloads(request: Request) -> Response:
-        outputs = site.release.manifest["outputs"]
-        files = [(name, size, outputs.get(name)) for name, size in file_sizes(site.release).items()]
+        release = site.release
+        dumps.start()
+        found = {dump.name: dump for dump in dumps.ready()}
+        listed = [(name, found.get(name)) for name in dumps.names() if name.startswith(f"{STEM}.")]
         return site.page(
             request,
             "downloads.html",
-            files=files,
-            root=root_of(request),
-            dataset=vocab.dataset(site.release.name),
-            bibtex=bibtex(site.release),
+            files=metadata.release_files(release.path, release.manifest["outputs"]),
+            whole=listed,
+            tables=_tables(dumps.titles(), found, dumps.names()),
+            ready=bool(found),
+            sums=SUMS,
+            bibtex=bibtex(release),
         )
 
     @page_route(app, "/citation.bib", site)
@@ -88,18 +97,30 @@ def add_datasets(app: FastAPI, site: Site) -> None:
         return JSONResponse(datacite_of(site.release))
 
 
+def _tables(
+    titles: Mapping[str, Text], found: Mapping[str, Dump], names: Sequence[str]
+) -> list[tuple[str, Text, list[tuple[str, str, Dump | None]]]]:
+    """Return the flat tables: name, title, and of each file its format, name and, if any, size."""
+    return [
+        (
+            table,
+            title,
+            [
+                (name.partition(".")[2], name, found.get(name))
+                for name in names
+                if name.partition(".")[0] == table
+            ],
+        )
+        for table, title in titles.items()
+    ]
+
+
 def _choose(request: Request, *, html: bool) -> Chosen:
     if html:
         return choose(request, (HTML, *GRAPHS))
     if "text/html" in request.headers.get("accept", "") and not request.query_params.get("format"):
         return negotiate(GRAPHS, None)  # a browser is shown Turtle rather than an error
     return choose(request, GRAPHS)
-
-
-def file_sizes(release: Release) -> dict[str, int]:
-    """Return the bytes of each file of a release that is served."""
-    paths = {name: release.path / name for name in FILES}
-    return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
 
 
 def _year(release: Release) -> str:

@@ -1,4 +1,4 @@
-"""How the server is, and the files of its release."""
+"""How the server is."""
 
 from __future__ import annotations
 
@@ -7,20 +7,10 @@ from fastapi.responses import JSONResponse
 
 from digiden_kg.engine.seam import read_page
 from digiden_kg.exceptions import QueryError
-from digiden_kg.release import DATASET, MANIFEST
 from digiden_kg.results import TABLES
 from digiden_kg.web import access, problems
-from digiden_kg.web.site import POLICY, Site, file_response, page_route
+from digiden_kg.web.site import Site, page_route
 
-FILES = {
-    DATASET: "application/n-quads",
-    MANIFEST: "application/json",
-    "report.ttl": "text/turtle; charset=utf-8",
-    "report.csv": "text/csv; charset=utf-8",
-    "reconciliation.csv": "text/csv; charset=utf-8",
-}
-"""Files of a release that are served as they are."""
-_REPORT_POLICY = POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
 _READY = 2.0
 """Seconds in which an engine that is ready answers."""
 _NOW = {"Cache-Control": "no-store"}
@@ -77,19 +67,3 @@ def add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None
         }
         content_type = "text/plain; version=0.0.4; charset=utf-8"
         return Response(sums.text(gauges), headers={"Content-Type": content_type, **_NOW})
-
-
-def add_files(app: FastAPI, site: Site) -> None:
-    """Add the report and the files of the release."""
-
-    @page_route(app, "/report", site)
-    async def report() -> Response:
-        headers = {"Content-Security-Policy": _REPORT_POLICY}
-        return file_response(site.release.path / "report.html", "text/html; charset=utf-8", headers)
-
-    @page_route(app, "/files/{name}", site)
-    async def file(name: str) -> Response:
-        if name not in FILES:
-            raise problems.ProblemError(404, "http", f"no file {name} / {name} はありません。")
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return file_response(site.release.path / name, FILES[name], headers)
