@@ -41,6 +41,8 @@ PAGES = [
     "/map?figure=card-money&view=tiles&prefecture=33",
     "/downloads",
     "/browser-sparql",
+    "/api",
+    "/api/reconcile/preview?id=id/body/142069",
     "/questions/adopters-of-a-model-service",
     "/builder?class=dg:Project&r1.1=dg:grantedTo&o1=is&r2.1=dg:projectCost&o2=ge&v2=x",
     "/sparql?format=html&query=SELECT%20*%20%7B%20%3Fs%20a%20%3Fc%20%7D%20LIMIT%203",

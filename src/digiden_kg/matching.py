@@ -127,12 +127,12 @@ class Matcher:
         properties: Iterable[Sequence[Term | None]],
     ) -> None:
         """Make one from the rows of ``queries/pages/matching-*.rq``."""
-        self.entries = index.entries
         self._index = index
         self._types: dict[str, list[str]] = defaultdict(list)
         for thing, cls in types:
-            if _text(thing) in self.entries:
+            if _text(thing) in index.entries:
                 self._types[_text(thing)].append(_text(cls))
+        self.entries = {iri: index.entries[iri] for iri in self._types}
         self.sizes = Counter(each for listed in self._types.values() for each in listed)
         self.broader: dict[str, list[str]] = defaultdict(list)
         for cls, above in classes:
@@ -174,7 +174,11 @@ class Matcher:
         known = self.entries.get(thing_iri(text))
         found = [*([known] if known else []), *self._index.search(text).entries]
         folded = _squeeze(fold(text))
-        own = [each for each in found if each is known or folded in _squeeze(each.text)]
+        own = [
+            each
+            for each in found
+            if each is known or (each.iri in self.entries and folded in _squeeze(each.text))
+        ]
         return list({each.iri: each for each in own}.values())
 
     def match(self, query: Query, columns: Mapping[str, Column]) -> list[Candidate]:

@@ -23,6 +23,7 @@ from digiden_kg.exceptions import DigidenError
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql, wording
+from digiden_kg.web.api import add_api
 from digiden_kg.web.atlas import add_atlas
 from digiden_kg.web.builder import add_builder
 from digiden_kg.web.cache import ResultCache
@@ -155,6 +156,7 @@ def create_app(
     add_offline(app, site)
     add_search(app, site)
     add_matching(app, site)
+    add_api(app, site)
     add_reuse(app, site)
     add_explore(app, site)
     add_compare(app, site)

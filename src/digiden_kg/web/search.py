@@ -162,20 +162,32 @@ def add_search(app: FastAPI, site: Site) -> None:
                 "query": asked.text,
                 "total": len(found.entries),
                 "results": [_record(entry, labels, asked) for entry in shown],
-                "facets": {
-                    name: [
-                        {
-                            "value": value,
-                            "label": _value_label(name, value, labels, asked.language),
-                            "count": count,
-                        }
-                        for value, count in _ordered(counts)
-                    ]
-                    for name, counts in found.facets.items()
-                },
+                "facets": _counted(found, labels, asked.language),
                 "near": [_record(entry, labels, asked) for entry in found.near],
             }
         )
+
+    @page_route(app, "/api/facets", site)
+    async def facets_api(request: Request) -> Response:
+        asked = _asked(request)
+        found = await _find(site, asked)
+        labels = await _labels(site, found, (), asked)
+        counted = _counted(found, labels, asked.language)
+        return JSONResponse({"query": asked.text, "total": len(found.entries), "facets": counted})
+
+
+def _counted(found: Found, labels: Labels, language: str) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [
+            {
+                "value": value,
+                "label": _value_label(name, value, labels, language),
+                "count": count,
+            }
+            for value, count in _ordered(counts)
+        ]
+        for name, counts in found.facets.items()
+    }
 
 
 def _asked(request: Request) -> Asked:
