@@ -32,6 +32,8 @@ PAGES = [
     "/scheme/field/1",
     "/doc/body/none",
     "/reuse",
+    "/reuse?view=network",
+    "/reuse?prefecture=https://w3id.org/digiden/id/body/220001",
     "/explore",
     "/explore?iri=id:body/142069&expand=id:body/142069+in+dg:grantedTo&to=id:body/404489&from=id:body/142069",
     "/compare",

@@ -99,7 +99,7 @@ def test_a_name_becomes_a_code(web: httpx.Client, text: str) -> None:
 def test_a_name_of_several_bodies_is_to_be_chosen(web: httpx.Client) -> None:
     answer = web.get("/compare", params={"body": ["142069", "昭和村"], "lang": "ja"})
     assert answer.status_code == 200
-    choice = answer.text.partition('class="choice"')[2].partition("</section>")[0]
+    choice = answer.text.partition('class="choosing"')[2].partition("</section>")[0]
     assert "福島県" in choice
     assert "群馬県" in choice
     links = [each.replace("&amp;", "&") for each in re.findall(r'href="(/compare[^"]+)"', choice)]

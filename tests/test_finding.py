@@ -105,3 +105,30 @@ def test_filters_are_out_of_the_way_on_a_phone(browser: Browser, real_server: st
     page.locator(".facets a", has_text="熊本県").click()
     expect(page.locator("ul.chips")).to_contain_text("熊本県")
     page.context.close()
+
+
+def test_the_network_of_reuse_is_drawn_and_listed(browser: Browser, real_server: str) -> None:
+    page = opened(browser, real_server + "/reuse?lang=ja")
+    page.get_by_role("link", name="つながり（ネットワーク）").click()
+    expect(page.locator("#network canvas").first).to_be_visible()
+    expect(page.locator(".legend")).to_contain_text("サービスの型")
+    # The same without the drawing: a line for each thing, with the bodies that it connects.
+    line = page.locator(".hubs tr", has_text="地域通貨・ポイント")
+    assert "小田原市" in line.inner_text()
+    page.get_by_label("サービスの型").uncheck()
+    page.get_by_role("button", name="見る").click()
+    expect(page.locator(".hubs tr", has_text="地域通貨・ポイント")).to_have_count(0)
+    assert page.wrong == []
+    page.context.close()
+
+
+def test_the_matrix_reads_as_cards_on_a_phone(browser: Browser, real_server: str) -> None:
+    page = opened(browser, real_server + "/reuse?lang=ja", width=320)
+    row = page.locator(".matrix tbody tr", has_text="地域通貨・ポイント")
+    box = row.bounding_box()
+    assert box
+    assert box["width"] <= 320
+    cell = row.locator('td[data-label="神奈川県"]')
+    assert cell.is_visible()
+    assert not row.locator('td[data-label="北海道"]').is_visible()
+    page.context.close()

@@ -63,7 +63,7 @@ def test_a_fact_is_stated_where_a_passage_says_so(profiles: Profiles) -> None:
 def test_a_joint_project_is_of_both_and_granted_to_one(profiles: Profiles) -> None:
     assert profiles.granted[iri("d").value] == (iri("of-d").value, iri("of-a").value)
     assert profiles.owner(iri("of-a").value) == iri("a").value
-    uses = {(use.body[-1], use.service[20:], use.certainty) for use in profiles.uses()}
+    uses = {(use.body[-1], use.thing[20:], use.certainty) for use in profiles.uses()}
     assert {("a", "bus", "inferred"), ("d", "bus", "inferred"), ("d", "bus", "stated")} <= uses
 
 

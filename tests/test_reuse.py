@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -73,11 +74,74 @@ def test_filters_narrow_down(web: httpx.Client, rows: list[dict[str, str]]) -> N
 
 
 @pytest.mark.parametrize("kind", ["graphml", "gexf"])
-def test_the_network_has_a_node_for_each(
-    web: httpx.Client, rows: list[dict[str, str]], kind: str
-) -> None:
+def test_the_network_has_a_node_for_each(web: httpx.Client, real_store: Store, kind: str) -> None:
+    """Bodies, and the types, platforms and partners of their projects."""
+    answer = evaluate(
+        real_store,
+        f"""PREFIX dg: <{vocab.PREFIXES["dg"]}> PREFIX org: <{vocab.PREFIXES["org"]}>
+SELECT DISTINCT ?body ?thing {{
+  ?project a dg:Project ; dg:grantedTo|dg:partnerBody ?body ; dg:grantType ?type .
+  ?project dg:implements|dg:usesPlatform|(dg:hasConsortium/org:hasMember) ?thing
+  FILTER(?thing != ?body) }}""",
+    )
+    edges = {tuple(term.value for term in row if term) for row in answer.rows}
     root = ET.fromstring(web.get("/reuse", params={"format": kind}).text)
     names = [element.tag.rpartition("}")[2] for element in root.iter()]
-    things = {row["body"] for row in rows} | {row["service"] for row in rows}
-    assert names.count("node") == len(things)
-    assert names.count("edge") == len({(row["body"], row["service"]) for row in rows})
+    assert names.count("node") == len({each for edge in edges for each in edge})
+    assert names.count("edge") == len(edges)
+
+
+def test_a_network_can_be_of_platforms_alone(web: httpx.Client) -> None:
+    data = web.get("/api/reuse", params={"through": "platform", "lang": "ja"}).json()
+    nodes = {each["iri"]: each for each in data["network"]["nodes"]}
+    assert {each["kind"] for each in nodes.values()} == {"body", "platform"}
+    pairs = {
+        (nodes[each["source"]]["label"], nodes[each["target"]]["label"])
+        for each in data["network"]["edges"]
+    }
+    # 静岡県三島市、熱海市、函南町 carry out one project on it.
+    shared = {body for body, platform in pairs if platform == "伊豆ファン俱楽部サービス基盤"}
+    assert shared == {"三島市", "熱海市", "函南町"}
+    assert {each["kind"] for each in data["network"]["edges"]} == {"uses"}
+
+
+@pytest.mark.parametrize("name", ["field", "round", "service", "prefecture", "certainty"])
+def test_every_filter_leaves_what_has_its_value(
+    web: httpx.Client, rows: list[dict[str, str]], name: str
+) -> None:
+    column = "fields" if name == "field" else name
+    value = next(row[column].split()[0] for row in rows if row[column])
+    text = web.get("/reuse", params={"format": "csv", name: value, "lang": "ja"}).text
+    narrowed = list(csv.DictReader(io.StringIO(text)))
+    assert narrowed == [row for row in rows if value in row[column].split()]
+    data = web.get("/api/reuse", params={name: value, "lang": "ja"}).json()
+    assert len(data["uses"]) == len(narrowed)
+
+
+def test_a_cell_leads_to_its_uses_one_by_one(web: httpx.Client, rows: list[dict[str, str]]) -> None:
+    page = web.get("/reuse", params={"lang": "ja"}).text
+    row = page.partition(">地域通貨・ポイント</a></th>")[2].partition("</tr>")[0]
+    cell = row.partition('data-label="静岡県">')[2].partition("</td>")[0]
+    link = re.findall(r'href="(/reuse[^"]+)#list"', cell)[0].replace("&amp;", "&")
+    listed = web.get(link).text.partition('id="list"')[2].partition("</table>")[0]
+    wanted = [
+        each
+        for each in rows
+        if each["serviceLabel"] == "地域通貨・ポイント" and each["prefectureLabel"] == "静岡県"
+    ]
+    assert len(wanted) > 1
+    assert listed.count("<tr>") - 1 == len(wanted)
+    for each in wanted:
+        assert each["bodyLabel"] in listed
+        assert each["projectLabel"] in listed
+
+
+def test_what_is_shared_is_in_the_interface_too(
+    web: httpx.Client, rows: list[dict[str, str]]
+) -> None:
+    by_prefecture: dict[str, set[str]] = {}
+    for row in rows:
+        by_prefecture.setdefault(row["prefecture"], set()).add(row["service"])
+    a, b = sorted(by_prefecture, key=lambda each: -len(by_prefecture[each]))[:2]
+    shared = web.get("/api/reuse", params={"a": a, "b": b}).json()["shared"]
+    assert {each["iri"] for each in shared} == by_prefecture[a] & by_prefecture[b]

@@ -74,9 +74,11 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One body that runs a type of service in one project under one grant type; IRIs."""
+    """One body that runs or works with something in one project under one grant type; IRIs."""
 
-    service: str
+    row: str
+    """What kind of thing it is: ``service``, ``platform`` or ``partner``."""
+    thing: str
     prefecture: str
     body: str
     project: str
@@ -139,8 +141,12 @@ class Profiles:
         """Return the body that a project was granted to."""
         return next((fact.value for fact in self.facts[project] if fact.row == "body"), "")
 
-    def uses(self) -> list[Use]:
-        """Return who runs which type of service, one for each stated grant type of a project."""
+    def uses(self, *kinds: str) -> list[Use]:
+        """Return who runs which type of service, one for each stated grant type of a project.
+
+        Args:
+            kinds: ``service`` unless others are asked for: ``platform``, ``partner``.
+        """
         found = []
         for project, facts in self.facts.items():
             rows: dict[str, list[Fact]] = {}
@@ -150,22 +156,24 @@ class Profiles:
             rounds = [fact.value for fact in rows.get("round", ())] or [""]
             found += [
                 Use(
-                    service.value,
+                    row,
+                    thing.value,
                     self.bodies[body.value].prefecture,
                     body.value,
                     project,
                     kind.value,
-                    "stated" if service.stated else "inferred",
+                    "stated" if thing.stated else "inferred",
                     rounds[0],
                     fields,
-                    service.passages,
+                    thing.passages,
                 )
-                for service in rows.get("service", ())
+                for row in kinds or ("service",)
+                for thing in rows.get(row, ())
                 for body in (*rows.get("body", ()), *rows.get("joint", ()))
                 for kind in rows.get("type", ())
-                if kind.stated and body.value in self.bodies
+                if kind.stated and body.value in self.bodies and body.value != thing.value
             ]
-        return sorted(found, key=lambda use: (use.service, use.prefecture, use.body, use.project))
+        return sorted(found, key=lambda use: (use.thing, use.prefecture, use.body, use.project))
 
     def alike(self, body: Body) -> list[Alike]:
         """Return bodies like another one that are named for a type of service it is not.
