@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from digiden_kg.normalize import (
     corporate_number,
     era_year,
     fold,
+    fold_rules,
     hepburn,
     is_body_code,
     parse_yen,
@@ -213,3 +216,44 @@ def test_years(text: str, year: int) -> None:
 def test_what_is_no_year(text: str) -> None:
     with pytest.raises(ValueError, match="no year"):
         era_year(text)
+
+
+FOLD_CASES = [
+    *(
+        "鎌ヶ谷市",
+        "鎌ケ谷",
+        "鎌が谷",
+        "おだわら",
+        "ｵﾀﾞﾜﾗ",
+        "ﾊﾟｿｺﾝ",
+        "Ｗｅｂ",
+        "STRASSE",
+        "Straße",
+        "ς Σ σ",
+    ),
+    *(
+        "四ッ谷",
+        "四つ谷",
+        "ほっかいどう",
+        "龍ヶ崎",
+        "澤",
+        "葛󠄀城",
+        "①番",
+        "㌔",
+        "ゝゞ",
+        "ガス",
+        "カ゛ス",
+        "İstanbul",
+    ),
+    *("Ａ\u3000ｂ", "  a  b ", "𠮷野家", "か\u3099", "ヴァ", "ﬁ", "Ǆ", "ᏸ", "が", "町ガ町ッ町"),
+]
+FOLD_FILE = Path(__file__).parents[1] / "src/digiden_kg/web/frontend/test/fold.json"
+
+
+def test_the_scripts_are_tested_with_the_present_rules(pytestconfig: pytest.Config) -> None:
+    shared = {"rules": fold_rules(), "cases": [[text, fold(text)] for text in FOLD_CASES]}
+    text = json.dumps(shared, ensure_ascii=True, indent=0) + "\n"
+    if pytestconfig.getoption("--golden"):
+        FOLD_FILE.write_text(text, encoding="utf-8")
+
+    assert FOLD_FILE.read_text(encoding="utf-8") == text

@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import gzip
 import hashlib
+import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +18,6 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
@@ -37,21 +38,8 @@ from digiden_kg.settings import Settings, load_settings
 ROOT = "https://data.example/grants"
 
 
-class Links(HTMLParser):
-    """Addresses that a page links to or loads, and the ids that it has."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.ids: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if name in ("href", "src", "action") and value:
-                self.addresses.append(value)
-            if name == "id" and value:
-                self.ids.add(value)
+_LINK = re.compile(r'\s(?:href|src|action)="([^"]*)"')
+_ID = re.compile(r'\sid="([^"]*)"')
 
 
 @contextlib.contextmanager
@@ -83,9 +71,9 @@ def walk(root: str) -> tuple[set[str], list[str]]:
                 wrong.append(f"{answer.status_code} {page}")
             if not answer.headers["Content-Type"].startswith("text/html"):
                 continue
-            links = Links(answer.text)
-            ids[page] = links.ids
-            for link in links.addresses:
+            text = answer.text
+            ids[page] = {html.unescape(each) for each in _ID.findall(text)}
+            for link in dict.fromkeys(map(html.unescape, _LINK.findall(text))):
                 if link.startswith("/"):
                     wrong.append(f"{page} -> {link}: leaves the folder")
                 address, fragment = urldefrag(urljoin(page, link))

@@ -7,9 +7,11 @@ Everything here is a pure function of its text. Amounts are computed with ``Deci
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from digiden_kg.exceptions import AmountError, CodeError
 
@@ -50,6 +52,23 @@ def fold(text: str) -> str:
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     text = unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD)
     return _TSU.sub("ツ", _GA.sub("ケ", text))
+
+
+def fold_rules() -> dict[str, Any]:
+    """Return what :func:`fold` does, for programs in other languages that have NFKC and lower case.
+
+    NFKC; ``case``, and lower case for what is not in it; NFKC; ``map``; NFKC; ``map``; and
+    ``between`` two characters of ``kanji`` (a class of a regular expression).
+    """
+    letters = (chr(code) for code in range(sys.maxunicode + 1))
+    return {
+        "case": {each: each.casefold() for each in letters if each.casefold() != each.lower()},
+        "map": {
+            chr(code): chr(to) if isinstance(to, int) else to or "" for code, to in _FOLD.items()
+        },
+        "between": {"ガ": "ケ", "ッ": "ツ"},
+        "kanji": _KANJI,
+    }
 
 
 # --- Money --------------------------------------------------------------------------------------

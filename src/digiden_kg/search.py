@@ -96,10 +96,15 @@ class Index:
         self._base.executemany(
             "INSERT INTO texts (rowid, grams) VALUES (?, ?)",
             (
-                (number, " ".join(sorted(_grams("\n".join((entry.text, *entry.also))))))
+                (number, " ".join(sorted(grams("\n".join((entry.text, *entry.also))))))
                 for number, entry in enumerate(self._order, 1)
             ),
         )
+
+    @property
+    def ordered(self) -> Sequence[Entry]:
+        """All entries, in the order of results that fit equally well."""
+        return self._order
 
     def suggest(self, text: str, kinds: Collection[str] = (), most: int = 8) -> list[Entry]:
         """Return the best few things that contain every word of a text, as fast as typing.
@@ -184,7 +189,7 @@ class Index:
         return tuple({names[each].iri: names[each] for each in close}.values())[:_NEAR]
 
 
-def _grams(text: str) -> set[str]:
+def grams(text: str) -> set[str]:
     """Return the grams of one and two letters or digits of each word."""
     return {
         word[at : at + size]

@@ -18,16 +18,19 @@ from digiden_kg.results import GRAPHS, TABLES, XLSX
 SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore", "/compare")
 """What makes sense only where a server computes: interfaces for programs, its own state, and pages
 made of what the reader chooses. A path that begins so is left out; links to it say so."""
-PUBLISHED = ("/api/search-index/",)
-"""What is published although it stands under one of them."""
 IN_BROWSER = {"/sparql": "/browser-sparql"}
 """What the server computes and the reader's browser can compute too: where it does."""
 STAYS_QUERY = ("/search",)
 """Pages whose script reads the parameters itself, so that one file serves them all."""
 FORMS = ("/search",)
 """Targets of forms that work without a server; other forms are replaced by a sentence."""
-ONE_LANGUAGE = ("/report", "/files/", "/static/", "/citation.bib", "/datacite.json")
+ONE_LANGUAGE = (
+    *("/report", "/files/", "/static/", "/search-index/", "/context", "/prefixes"),
+    *("/robots.txt", "/sitemap.xml", "/citation.bib", "/datacite.json"),
+)
 """What is the same in both languages."""
+DATA = ("search-index/meta.json",)
+"""Files of data for scripts, in which what begins with ``/`` is an address."""
 PLAIN = {
     "/.well-known/void": "",
     "/.well-known/sparql-examples": "",
@@ -35,9 +38,9 @@ PLAIN = {
 }
 """Addresses without an end that are no pages: the end that their files get."""
 SEEDS = (
-    *("/", "/search", "/browser-sparql", "/robots.txt", "/sitemap.xml", "/context.jsonld"),
-    *("/citation.bib", "/datacite.json", "/prefixes", "/.well-known/void"),
-    *("/.well-known/sparql-examples",),
+    *("/", "/search", "/search-index/meta.json", "/browser-sparql", "/robots.txt"),
+    *("/sitemap.xml", "/context.jsonld", "/citation.bib", "/datacite.json", "/prefixes"),
+    *("/.well-known/void", "/.well-known/sparql-examples"),
 )
 """Where the walk through the site begins, besides every IRI of the graph."""
 RDF = tuple(offer.names[0] for offer in GRAPHS)
@@ -96,7 +99,7 @@ def place(address: str, language: str) -> Place | NeedsServer:
         text = asked.get("query")
         fragment = "query=" + quote(text, safe="") if text else fragment
         path, given, asked = IN_BROWSER[path], [], {}
-    if path.startswith(SERVER_ONLY) and not path.startswith(PUBLISHED):
+    if path.startswith(SERVER_ONLY):
         return NeedsServer(address)
     wanted = asked.get("format", "").lower()
     kept = [(name, value) for name, value in given if name not in ("lang", "format")]

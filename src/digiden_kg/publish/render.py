@@ -16,11 +16,12 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message
 
 from digiden_kg.engine.local import Local
-from digiden_kg.publish.addresses import NeedsServer, Place, place, relative
+from digiden_kg.publish.addresses import DATA, NeedsServer, Place, place, relative
 from digiden_kg.publish.rewrite import (
     Found,
     fragment_of,
     redirect_page,
+    rewrite_data,
     rewrite_page,
     rewrite_sitemap,
 )
@@ -112,6 +113,9 @@ class Renderer:
         found = Found()
         if asked.is_page:
             text, found = rewrite_page(body.decode(), asked.file, language)
+            body = text.encode()
+        elif asked.file.startswith(DATA):
+            text, found = rewrite_data(body.decode(), asked.file)
             body = text.encode()
         elif asked.file == "sitemap.xml":
             text, found = rewrite_sitemap(body.decode(), self._job.root)

@@ -119,6 +119,12 @@ def _data(text: str, to: Linker) -> str:
     return changed.replace("<", "\\u003c")
 
 
+def rewrite_data(text: str, file: str) -> tuple[str, Found]:
+    """Return a file of data for a script with its addresses changed, and what it leads to."""
+    found = Found()
+    return _data(text, _linker(file, "ja", found)), found
+
+
 def _walk(value: Any, to: Linker) -> Any:
     if isinstance(value, dict):
         return {name: _walk(each, to) for name, each in value.items()}

@@ -405,3 +405,20 @@ async def _csv(site: Site, found: Found) -> Response:
         )
     headers = {"Content-Disposition": 'attachment; filename="search.csv"'}
     return Response(output.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def facet_words(site: Site) -> dict[str, tuple[Text, dict[str, Text]]]:
+    """Return the titles of all facets, and what their values are called, for an index of files."""
+    request = Asked("", {}, _VIEWS[0], 0, LANGUAGES[0])
+    found = await _find(site, request)
+    labels = await _labels(site, found, (), request)
+    return {
+        name: (
+            title,
+            {
+                value: {each: _value_label(name, value, labels, each) for each in LANGUAGES}
+                for value, _ in _ordered(found.facets.get(name, {}))
+            },
+        )
+        for name, title in _TITLES.items()
+    }

@@ -33,6 +33,26 @@ export function step(active: number, by: 1 | -1, length: number): number {
   return next < -1 ? length - 1 : next;
 }
 
+/** Return what the index of a site of files suggests. */
+async function offline(root: string, typed: string, kind: string): Promise<Hit[]> {
+  const { siteIndex, pageAt } = await import("./offline");
+  const index = await siteIndex(root);
+  const { things } = await index.search(typed, kind ? { kind: [kind] } : {});
+  const words = (name: string, numbers: number[] = []) => {
+    const facet = index.meta.facets.find((each) => each.name === name);
+    return numbers.map((at) => facet?.values[at]?.[language()] ?? "").join(say("、", ", "));
+  };
+  return things.slice(0, 8).map((thing) => ({
+    iri: thing.at,
+    address: pageAt(root, thing.at, language()),
+    label: thing.names[language()] ?? thing.names.ja ?? thing.names.en ?? thing.at,
+    kindLabel: words("kind", thing.facets["kind"]),
+    prefecture: words("prefecture", thing.facets["prefecture"]) || null,
+    bodies: thing.bodies?.map((body) => body.names[language()] ?? body.names.ja ?? "") ?? [],
+    matches: [],
+  }));
+}
+
 const WAIT = 60; // milliseconds of silence before it asks
 let made = 0;
 
@@ -101,10 +121,14 @@ export function suggest(input: HTMLInputElement): void {
     const typed = input.value.trim();
     if (!typed) return close();
     asking = new AbortController();
+    const root = document.documentElement.dataset["static"];
     const where = address("/api/search", { q: typed, kind, facets: "0", limit: "8", lang: language() });
     try {
-      const found = await fetchJson<{ results: Hit[] }>(where, asking.signal);
-      if (document.activeElement === input) show(found.results);
+      const found =
+        root === undefined
+          ? (await fetchJson<{ results: Hit[] }>(where, asking.signal)).results
+          : await offline(root, typed, kind);
+      if (document.activeElement === input && input.value.trim() === typed) show(found);
     } catch {
       list.hidden = true; // without suggestions the field is still a field
     }
