@@ -98,7 +98,7 @@ def test_pictures_and_graphml_hold_what_is_shown(
     browser: Browser, real_server: str, tmp_path: Path
 ) -> None:
     page = opened(browser, f"{real_server}{START}&{GRANTED}&expand={PROJECT}+out+dg:implements")
-    page.locator(".data-menu summary").click()
+    page.locator(".data-menu > summary").click()
     found = {}
     for name in ("SVG", "PNG", "GraphML"):
         with page.expect_download() as download:
@@ -156,6 +156,7 @@ def test_without_scripts_the_list_is_the_graph(browser: Browser, real_server: st
 
 def test_a_thing_leads_to_its_graph(browser: Browser, real_server: str) -> None:
     page = opened(browser, f"{real_server}/doc/body/142069?lang=en")
+    page.locator(".data-menu > summary").click()
     page.get_by_text("Show as graph").first.click()
     page.locator(".canvas").wait_for()
     assert page.locator("h1").inner_text() == "Around Odawara City"

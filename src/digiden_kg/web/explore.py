@@ -13,7 +13,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,10 +32,8 @@ from digiden_kg.network import (
     Relation,
     Shown,
     View,
-    read_network,
 )
 from digiden_kg.questions import Text
-from digiden_kg.release import Release
 from digiden_kg.results import is_number
 from digiden_kg.search import Entry
 from digiden_kg.web.problems import ProblemError
@@ -119,67 +117,49 @@ class _State:
         return f"/explore{end}?{query}"
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Kept:
-    """What was read of one release."""
+    """What is known of the release."""
 
-    release: Release
     network: Network
     terms: Labels
     """What relations and classes are called."""
 
 
-@dataclass
-class _Explorer:
-    """Reads the network of a release when it is first wanted."""
+async def _read(site: Site) -> _Kept:
+    network = await site.network()
 
-    site: Site
-    _kept: _Kept | None = None
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def read(self) -> _Kept:
-        async with self._lock:
-            kept = self._kept
-            if kept is None or kept.release is not self.site.release:
-                kept = self._kept = await self._read(self.site.release)
-            return kept
-
-    async def _read(self, release: Release) -> _Kept:
-        rows = [
-            await self.site.page_rows(f"graph-{part}") for part in ("things", "edges", "inferred")
-        ]
-        network = await asyncio.to_thread(read_network, *rows)
+    async def make() -> Labels:
         terms = {link.relation for link in network.links}
         terms |= {thing.kind for thing in network.things.values() if thing.kind}
-        names: dict[str, Mapping[str, str]] = {
-            vocab.expand(name): text for name, text in self.site.terms.items()
-        }
-        return _Kept(release, network, {**names, **await labels_of(self.site.ask, sorted(terms))})
+        reused = {vocab.expand(name): text for name, text in site.terms.items()}
+        return {**reused, **await labels_of(site.ask, sorted(terms))}
+
+    return _Kept(network, await site.kept("network-terms", make))
 
 
 def add_explore(app: FastAPI, site: Site) -> None:
     """Add the graph explorer and its interfaces for programs."""
-    explorer = _Explorer(site)
 
     @page_route(app, "/explore", site)
     async def explore(request: Request) -> Response:
-        return await _page(site, await explorer.read(), request)
+        return await _page(site, await _read(site), request)
 
     for end, media_type in _FORMATS.items():
 
         @page_route(app, f"/explore.{end}", site)
         async def file(request: Request, end: str = end, media_type: str = media_type) -> Response:
-            kept = await explorer.read()
+            kept = await _read(site)
             state = _state(request, kept.network)
             return _file(kept, state, language_of(request), end, media_type)
 
     @page_route(app, "/api/neighbours", site)
     async def neighbours(request: Request) -> Response:
-        return JSONResponse(_neighbours(await explorer.read(), request))
+        return JSONResponse(_neighbours(await _read(site), request))
 
     @page_route(app, "/api/path", site)
     async def path(request: Request) -> Response:
-        kept, query = await explorer.read(), request.query_params
+        kept, query = await _read(site), request.query_params
         ends = [_known(kept.network, name, query.get(name)) for name in ("from", "to")]
         limit = _number(query, "limit", _PATHS, 100)
         found = await asyncio.to_thread(kept.network.connect, ends[0], ends[1], limit)
@@ -187,7 +167,7 @@ def add_explore(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/api/things", site)
     async def things(request: Request) -> Response:
-        kept = await explorer.read()
+        kept = await _read(site)
         iri = _known(kept.network, "iri", request.query_params.get("iri"))
         found = await describe(site.ask, iri)
         assert found is not None

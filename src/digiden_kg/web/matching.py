@@ -33,15 +33,13 @@ from digiden_kg.normalize import fold
 from digiden_kg.results import Term
 from digiden_kg.search import Entry
 from digiden_kg.web import problems, sparql
-from digiden_kg.web.site import LANGUAGES, POLICY, Site, language_of, page_route, root_of
+from digiden_kg.web.site import FRAMED, LANGUAGES, Site, language_of, page_route, root_of
 
 PATH = "/api/reconcile"
 _MOST_THINGS = 200
 """Things whose values are given at once."""
 _SUGGESTED = 20
 _DEFAULT = ("LocalGovernment", "ModelService", "Project", "Service", "DataPlatform", "Organisation")
-_FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
-"""Previews are shown within the pages of other tools."""
 _WIDTH, _HEIGHT = 430, 260
 _PREVIEWED = ("code", "inPrefecture", "grantedTo", "grantType", "projectCost", "implements")
 """What a preview says of a thing, where it is known."""
@@ -371,7 +369,7 @@ async def _preview(site: Site, request: Request) -> Response:
             for iri, terms in facts
         ],
     )
-    page.headers["Content-Security-Policy"] = _FRAMED
+    page.headers["Content-Security-Policy"] = FRAMED
     return page
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
@@ -23,6 +23,7 @@ from digiden_kg import metadata, vocab
 from digiden_kg.describe import Labels, labels_of
 from digiden_kg.engine.seam import Engine, select
 from digiden_kg.exceptions import QueryError
+from digiden_kg.network import Network, read_network
 from digiden_kg.profiles import Profiles, read_profiles
 from digiden_kg.questions import (
     TERMS_QUERY,
@@ -85,6 +86,8 @@ POLICY = (
 )
 """Content-Security-Policy: nothing from elsewhere, no script in the page itself. Charts and the
 editor make styles as they run, which no script can be."""
+FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
+"""The same for what may stand within pages of others."""
 STATIC = Path(str(files("digiden_kg.web").joinpath("static")))
 """Styles, the icon, and under ``dist/`` what the build hook bundled."""
 
@@ -347,6 +350,16 @@ class Site:
 
         return await self.kept("profiles", make)
 
+    async def network(self) -> Network:
+        """Return the things and the links between them; none of a draft."""
+
+        async def make() -> Network:
+            parts = ("things", "edges", "inferred")
+            rows = [await self.page_rows(f"graph-{part}") for part in parts]
+            return await asyncio.to_thread(read_network, *rows)
+
+        return await self.kept("network", make)
+
     def begin(self) -> None:
         """Make in the background what the first search would have to wait for."""
 
@@ -354,6 +367,7 @@ class Site:
             with contextlib.suppress(QueryError):  # the search that needs it says what is wrong
                 await self.index()
                 await self.profiles()
+                await self.network()
 
         self._tasks.add(task := asyncio.get_running_loop().create_task(warm()))
         task.add_done_callback(self._tasks.discard)
@@ -395,14 +409,49 @@ class Site:
             release=self.release,
             counts=self.release.counts,
             bundle=bundle,
+            embed=embedded_part(request),
+            frame=None if self.is_static or self.release.is_draft else _Frame.of(request),
             **values,
         )
         headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
+        if embedded_part(request):
+            headers["Content-Security-Policy"] = FRAMED
         if status == 200:
             headers["ETag"] = tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
             if sparql.holds(request.headers.get("if-none-match"), tag):
                 return HTMLResponse(status_code=304, headers=headers)
         return HTMLResponse(content, status, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where a page is without its frame, for pages of others."""
+
+    address: str
+    """To show within another page."""
+    script: str
+    """To let it have the height that it needs."""
+    whole: str
+    """The page itself."""
+
+    @classmethod
+    def of(cls, request: Request) -> _Frame:
+        pairs = [
+            (name, value)
+            for name, value in request.query_params.multi_items()
+            if name not in ("embed", "lang")
+        ]
+        pairs.append(("lang", language_of(request)))
+        page = f"{root_of(request)}{quote(request.url.path)}"
+        script = f"{root_of(request)}/static/dist/embed.js"
+        framed = urlencode([*pairs, ("embed", "1")], safe=":/")
+        return cls(f"{page}?{framed}", script, f"{page}?{urlencode(pairs, safe=':/')}")
+
+
+def embedded_part(request: Request) -> str | None:
+    """Return which part is wanted for a page of others: ``1`` is all; None for the whole page."""
+    part = request.query_params.get("embed", "")
+    return part if re.fullmatch(r"1|(?:chart|table|map)-[0-9]{1,2}", part) else None
 
 
 def language_of(request: Request) -> str:
