@@ -74,6 +74,8 @@ def test_a_body_says_who_and_how_many_it_is(web: httpx.Client) -> None:
     assert "近い規模の団体がしていて" in text
     assert "日進市" in text
     assert "公表 21 団体のうち、名前が分かるのは 0 団体" in text
+    # 地域通貨・ポイント: 29団体が導入; 小山市, 滑川市, 東峰村 and 別府市 are named for it in TYPE1.
+    assert "公表 29 団体のうち 4 団体の名前が分かる" in text
 
 
 def test_a_body_without_a_named_project_is_not_said_to_have_none(web: httpx.Client) -> None:
@@ -136,6 +138,12 @@ def test_a_service_type_sets_named_against_published(
     text = text_of(web, "/doc/model-service/assisted-counter", language)
     for each in words:
         assert each in text
+
+
+def test_a_service_type_shows_where_it_runs(web: httpx.Client) -> None:
+    page = web.get("/doc/model-service/assisted-counter?lang=ja", headers=HTML).text
+    areas = re.findall(r'class="area s([1-5])"[^>]*><title>([^<:]*)', page)
+    assert {name for _, name in areas} == {"埼玉県", "愛知県", "大阪府"}  # 八潮市, 日進市, 四條畷市
 
 
 def test_where_147_projects_come_from(web: httpx.Client) -> None:

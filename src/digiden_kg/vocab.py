@@ -6,6 +6,7 @@ to the base of the settings, so that nothing else has to know it.
 
 from __future__ import annotations
 
+import functools
 import re
 
 from digiden_kg.settings import DEFAULT_BASE, load_settings
@@ -55,6 +56,7 @@ CHECKS = "checks"
 _CURIE = re.compile(r"([a-z]+):([^\s/].*)?")
 
 
+@functools.lru_cache(maxsize=4096)
 def expand(name: str) -> str:
     """Return the IRI of a prefixed name, of an IRI, or of a path relative to the base.
 
@@ -69,6 +71,7 @@ def expand(name: str) -> str:
     return BASE + name
 
 
+@functools.lru_cache(maxsize=4096)
 def shorten(iri: str) -> str:
     """Return an IRI as a prefixed name where a prefix fits, else unchanged."""
     best = max(

@@ -8,7 +8,8 @@ own is shown by the statements of the thing alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,10 +19,11 @@ from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import vocab
 from digiden_kg.describe import Description
-from digiden_kg.profiles import Alike, Profiles
+from digiden_kg.profiles import Alike, Body, Profiles
 from digiden_kg.results import Term
 from digiden_kg.web.facts import Fact, Facts, Thing, mentioned
-from digiden_kg.web.site import Site
+from digiden_kg.web.maps import PrefectureMap, code_of, names_of_prefectures, prefecture_map
+from digiden_kg.web.site import Site, address_of_thing
 
 _PAGES = {
     "dg:LocalGovernment": "body",
@@ -74,16 +76,16 @@ async def entity_of(site: Site, found: Description, language: str) -> Entity | N
     if name == "concept":
         uses = await site.page_rows("entity-concept-uses", thing=found.iri)
     iris = {found.iri, *mentioned(rows), *mentioned(uses)}
-    profiles = await site.profiles() if name == "body" else None
-    if profiles:
-        _, near = _near(profiles, found.iri)
-        iris |= {each.body.iri for each in near}
-        iris |= {fact.value for each in near for fact in each.more}
+    profiles = await site.profiles()
+    basis, near = _near(profiles, found.iri) if name == "body" else ("", [])
+    iris |= {each.body.iri for each in near} | {fact.value for each in near for fact in each.more}
+    reach = await site.kept("reach", functools.partial(_reach, site, profiles))
+    iris |= {kind for each in reach.values() for kind in each.published}
     facts = Facts(rows, await site.labels(iris), language, site.terms)
     thing = facts.thing(found.iri)
-    values: dict[str, Any] = {"thing": thing, "facts": facts}
-    if profiles:
-        values["peers"] = _peers(facts, profiles, found.iri)
+    values: dict[str, Any] = {"thing": thing, "facts": facts, "reach": reach}
+    if name == "body":
+        values["peers"] = _peers(facts, profiles.bodies.get(found.iri), basis, near)
     elif name == "concept":
         values["uses"] = [
             (facts.thing(property.value), facts.thing(kind.value), int(count.value))
@@ -96,6 +98,7 @@ async def entity_of(site: Site, found: Description, language: str) -> Entity | N
         values["stated"] = _stated(facts, rows, thing)
     elif name == "service-type":
         values["adopters"] = _adopters(thing)
+        values["map"] = await _map(site, facts, thing)
     values |= {"money": money, "slope": slope}
     return Entity(f"entities/{name}.html", query, values)
 
@@ -203,15 +206,13 @@ def _near(profiles: Profiles, iri: str) -> tuple[str, list[Alike]]:
     return "profile", alike[:_FEW]
 
 
-def _peers(facts: Facts, profiles: Profiles, iri: str) -> Peers:
-    basis, near = _near(profiles, iri)
+def _peers(facts: Facts, own: Body | None, basis: str, near: Sequence[Alike]) -> Peers:
     services: dict[str, list[tuple[Thing, bool]]] = {}
     for each in near:
         for fact in each.more:
             who = (facts.thing(each.body.iri), fact.stated)
             services.setdefault(fact.value, []).append(who)
     found = sorted(services.items(), key=lambda each: (-len(each[1]), each[0]))
-    own = profiles.bodies.get(iri)
     codes = [own.code, *(each.body.code for each in near[:3])] if own and near else []
     asked = urlencode({"lang": facts.language, "body": codes}, doseq=True)
     return Peers(
@@ -219,6 +220,55 @@ def _peers(facts: Facts, profiles: Profiles, iri: str) -> Peers:
         [(facts.thing(each.body.iri), each.sizes[1] if each.sizes else None) for each in near],
         [(facts.thing(service), users) for service, users in found],
         f"/compare?{asked}" if codes else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a type of service has spread."""
+
+    published: Mapping[str, tuple[int, int]]
+    """By grant type: bodies that the document counts, and those of them that it names."""
+    named: int
+    """Bodies named under any grant type."""
+
+
+async def _reach(site: Site, profiles: Profiles) -> dict[str, Reach]:
+    """Return how far each type of service has spread."""
+    named: dict[str, dict[str, set[str]]] = {}
+    for use in profiles.uses():
+        named.setdefault(use.thing, {}).setdefault(use.type, set()).add(use.body)
+    published: dict[str, dict[str, tuple[int, int]]] = {}
+    for service, kind, bodies in await site.page_rows("published-adopters"):
+        known = named.get(_text(service), {}).get(_text(kind), ())
+        counts = int(_text(bodies)), len(known)
+        published.setdefault(_text(service), {})[_text(kind)] = counts
+    return {
+        service: Reach(
+            published.get(service, {}), len(set().union(*named.get(service, {}).values()))
+        )
+        for service in {*named, *published}
+    }
+
+
+async def _map(site: Site, facts: Facts, service: Thing) -> PrefectureMap:
+    """Return where the bodies lie that are named for a type of service."""
+    inside: dict[str, set[str]] = {}
+    for project in service.back("dg:implements"):
+        for body in project.things("dg:grantedTo"):
+            inside.setdefault(code_of(body.iri), set()).add(body.iri)
+    counts = {code: Decimal(len(bodies)) for code, bodies in inside.items()}
+    ja = facts.language == "ja"
+    prefectures = {
+        code: address_of_thing(iri, facts.language) or "#"
+        for code, (iri, _) in (await names_of_prefectures(site)).items()
+    }
+    return await prefecture_map(
+        site,
+        facts.language,
+        counts,
+        words=lambda count: f"{count}団体" if ja else f"{count} named",
+        link=lambda code: prefectures[code],
     )
 
 

@@ -47,7 +47,8 @@ class Thing:
 
     def is_a(self, *classes: str) -> bool:
         """Say whether it is of one of some classes."""
-        return any(each.iri in map(vocab.expand, classes) for each in self.things("rdf:type"))
+        wanted = set(map(vocab.expand, classes))
+        return any(each.iri in wanted for each in self.things("rdf:type"))
 
     def all(self, *properties: str) -> list[Fact]:
         """Return the values of properties; texts of the other language only if there are no own."""
@@ -166,6 +167,7 @@ class Facts:
         self._values: dict[tuple[str, str], dict[Term, list[str]]] = {}
         self._back: dict[tuple[str, str], list[str]] = {}
         self._notes: dict[str, Note] = {}
+        self._read: dict[tuple[str, str], list[Fact]] = {}
         for subject, property, value, passage in rows:
             if not isinstance(subject, NamedNode) or not isinstance(property, NamedNode):
                 continue
@@ -217,8 +219,15 @@ class Facts:
 
     def values(self, thing: Thing, property: str) -> list[Fact]:
         """Return the values of a property of a thing."""
-        name = vocab.expand(property)
-        said = self._values.get((thing.iri, name), {})
+        key = (thing.iri, property)
+        if key not in self._read:
+            self._read[key] = self._values_of(thing, vocab.expand(property))
+        return self._read[key]
+
+    def _values_of(self, thing: Thing, name: str) -> list[Fact]:
+        said = self._values.get((thing.iri, name))
+        if not said:
+            return []
         tags = {value.language for value in said if isinstance(value, Literal)}
         others = set(LANGUAGES) - {self.language} if self.language in tags else set()
         facts = [
