@@ -204,3 +204,25 @@ def test_choices_list_what_a_parameter_may_be(
     assert "群馬県昭和村" in captions
     assert len(listed) == 8
     assert store_choices(tiny_store)(project_question.parameters["cost"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('sentence: {en: "Of {body}?", ja: "どの団体？"}', "the parameters do not fit"),
+        ('sentence: {en: "Of {town}?", ja: "{town}？"}', "the parameters do not fit"),
+        ("view: {kind: pie, label: body, values: [projectCost]}", "no view"),
+        ("view: {kind: bar, label: body, values: [cost]}", "no column: ['cost']"),
+        ("view: {kind: bar, label: body, values: [projectCost], colour: red}", "no view"),
+    ],
+)
+def test_a_sentence_or_view_that_does_not_fit_is_said(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    text = (Path(__file__).parent / "data" / "questions" / "projects-of-a-body.rq").read_text(
+        encoding="utf-8"
+    )
+    (tmp_path / "projects-of-a-body.rq").write_text(f"#+ {line}\n{text}", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_question(tmp_path / "projects-of-a-body.rq")
+    assert problem in str(caught.value)

@@ -17,6 +17,7 @@ from digiden_kg.questions import (
     Answer,
     Choices,
     Question,
+    describe_query,
     evaluate,
     load_question,
     store_choices,
@@ -97,6 +98,40 @@ def test_the_header_is_complete(path: Path) -> None:
     assert question.tags
     assert set(question.tags) <= TAGS
     assert question.text.rstrip().splitlines()[-1].startswith("ORDER BY")
+
+
+@each_question
+def test_a_question_with_parameters_is_a_sentence_with_places_for_them(path: Path) -> None:
+    question = load_question(path)
+    required = {
+        name for name, each in question.parameters.items() if each.required and name != "lang"
+    }
+    for language, end in (("en", "?"), ("ja", "？")):
+        pieces = question.pieces(language)
+        assert str(pieces[-1]).endswith(end)
+        named = {each.name for each in pieces if not isinstance(each, str)}
+        assert required <= named
+
+
+@each_question
+def test_the_things_of_an_answer_can_be_described(path: Path, real_store: Store) -> None:
+    question = load_question(path)
+    answer = evaluate(real_store, question.text)
+    columns = [
+        name
+        for at, name in enumerate(answer.columns)
+        if any(isinstance(row[at], NamedNode) for row in answer.rows)
+    ]
+    if columns:
+        described = {
+            triple.subject
+            for triple in real_store.query(describe_query(question.text, columns))  # type: ignore[union-attr]
+        }
+        at = answer.columns.index(columns[0])
+        things = {row[at] for row in answer.rows if isinstance(row[at], NamedNode)}
+        assert described
+        for silent in things - described:  # a check is named, but nothing is said of it
+            assert not list(real_store.quads_for_pattern(silent, None, None, None))
 
 
 @each_question

@@ -36,6 +36,9 @@ Choices = Callable[["Parameter"], Sequence["Choice"]]
 
 _LANGUAGES = ("ja", "en")
 _KINDS = ("class", "scheme", "datatype", "values")
+_VIEWS = ("bar", "dot", "line", "slope", "map")
+_VIEW_KEYS = frozenset({"kind", "label", "values", "unit", "top", "sort"})
+_PLACE = re.compile(r"\{(\w+)\}")
 _RESERVED = ("format",)
 """Names that mean something else in the address of a question."""
 _COMMA = re.compile(r"\s*[,，、]\s*")
@@ -127,6 +130,24 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """How an answer is shown besides its table."""
+
+    kind: str
+    """``bar``, ``dot``, ``line``, ``slope`` or ``map``."""
+    label: str
+    """Column of the names; of the prefectures, for a map."""
+    values: tuple[str, ...]
+    """Columns of the figures."""
+    unit: str | None = None
+    """``yen``, or what stands behind each figure in any language."""
+    top: int | None = None
+    """Rows that are drawn at most."""
+    sort: bool = False
+    """Largest first; else in the order of the table."""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A saved question: what it says about itself, and its query."""
 
@@ -136,10 +157,18 @@ class Question:
     tags: tuple[str, ...]
     complete: Text | None
     """How complete the answer is, where it rests on partial listings."""
+    sentence: Text | None
+    """The title with parameters in it, as ``{name}``."""
+    view: View | None
     parameters: Mapping[str, Parameter]
     text: str
     slots: tuple[tuple[str, int, int], ...] = field(repr=False)
     """(parameter, start, end) of the content of each slot, in the order of the text."""
+
+    def pieces(self, language: str) -> list[str | Parameter]:
+        """Return the sentence in pieces: words, and the parameters between them."""
+        parts = _PLACE.split((self.sentence or self.title)[language])
+        return [self.parameters[part] if at % 2 else part for at, part in enumerate(parts) if part]
 
     def bind(
         self, values: Mapping[str, str | Sequence[str]], choices: Choices | None = None
@@ -420,13 +449,16 @@ def load_question(path: Path) -> Question:
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         problems.append(file.problem(("tags",), "no list of words", "Write [reuse, money]."))
         tags = []
-    _check_query(file, problems)
+    columns = _check_query(file, problems)
+    sentence = file.header.get("sentence")
     question = Question(
         slug=path.stem,
         title=title,
         summary=summary,
         tags=tuple(tags),
         complete=_text(file, ("complete",), complete, problems) if complete else None,
+        sentence=_sentence(file, sentence, parameters, problems) if sentence else None,
+        view=_view(file, file.header.get("view"), columns, problems),
         parameters=parameters,
         text=file.text,
         slots=tuple(slot for slot in slots if slot[0] in parameters),
@@ -519,15 +551,68 @@ def _parameter(
     return Parameter(name, label, kind, value, default, bool(required))
 
 
-def _check_query(file: QueryFile, problems: list[Problem]) -> None:
-    """The engine's own parser has the last word; an empty store answers at once."""
+def _sentence(
+    file: QueryFile, entry: object, parameters: Mapping[str, Parameter], problems: list[Problem]
+) -> Text:
+    found = _text(file, ("sentence",), entry, problems)
+    named = {language: sorted(_PLACE.findall(text)) for language, text in found.items()}
+    if named["ja"] != named["en"] or not set(named["ja"]) <= parameters.keys():
+        remedy = f"Name the same of these once in each language: {', '.join(parameters)}."
+        problems.append(file.problem(("sentence",), "the parameters do not fit", remedy))
+        return dict.fromkeys(_LANGUAGES, "")
+    return found
+
+
+def _view(
+    file: QueryFile, entry: Any, columns: Sequence[str], problems: list[Problem]
+) -> View | None:
+    if entry is None:
+        return None
+    remedy = f"Write {{kind: {'|'.join(_VIEWS)}, label: COLUMN, values: [COLUMN]}}."
+    if (
+        not isinstance(entry, dict)
+        or not entry.keys() <= _VIEW_KEYS
+        or entry.get("kind") not in _VIEWS
+        or not isinstance(entry.get("values"), list)
+    ):
+        problems.append(file.problem(("view",), "no view", remedy))
+        return None
+    unknown = [each for each in (entry.get("label"), *entry["values"]) if each not in columns]
+    if unknown:
+        problems.append(file.problem(("view",), f"no column: {unknown}", remedy))
+        return None
+    return View(
+        entry["kind"],
+        entry["label"],
+        tuple(entry["values"]),
+        entry.get("unit"),
+        entry.get("top"),
+        bool(entry.get("sort")),
+    )
+
+
+def describe_query(text: str, columns: Sequence[str]) -> str:
+    """Return the query that describes the things in some columns of a SELECT query."""
+    listed = list(tokens(text))
+    start = next(each for each in listed if each.text.upper() == "SELECT")
+    after = [each for each in listed if each.start > start.start]
+    end = next(each for each in after if each.text.upper() == "WHERE" or each.text == "{")
+    names = " ".join(f"?{column}" for column in columns)
+    return f"{text[: start.start]}DESCRIBE {names}\n{text[end.start :]}"
+
+
+def _check_query(file: QueryFile, problems: list[Problem]) -> list[str]:
+    """Return the columns; the engine's own parser has the last word, an empty store answers."""
     if query_form(file.text) != "SELECT":
         problems.append(
             Problem(file.name, None, None, None, "not a SELECT query", "Write a SELECT query.")
         )
-        return
+        return []
     try:
-        Store().query(file.text)
+        result = Store().query(file.text)
     except SyntaxError as error:
         found = syntax_error(error)
         problems.append(Problem(file.name, found.line, None, None, str(found), "Mend the query."))
+        return []
+    assert isinstance(result, QuerySolutions)
+    return [variable.value for variable in result.variables]

@@ -515,6 +515,8 @@ class Cell:
     iri: str | None
     number: bool
     language: str | None
+    guess: bool = False
+    """Whether it says that something is concluded, not stated."""
 
 
 def table_of(
