@@ -1,4 +1,4 @@
-"""The pages of questions: a sentence to fill in, the answer in words, as a table, chart, map, file."""
+"""The pages of questions: a sentence to fill in; the answer in words, as table, chart, map, file."""
 
 from __future__ import annotations
 
