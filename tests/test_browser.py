@@ -44,6 +44,7 @@ PAGES = [
     "/downloads",
     "/browser-sparql",
     "/api",
+    "/ontology",
     "/api/reconcile/preview?id=id/body/142069",
     "/questions/adopters-of-a-model-service",
     "/builder?class=dg:Project&r1.1=dg:grantedTo&o1=is&r2.1=dg:projectCost&o2=ge&v2=x",
