@@ -127,12 +127,12 @@ def test_the_switch_keeps_the_values(client: httpx.Client) -> None:
     assert '<html lang="en">' in answer.text
 
 
-def test_the_start_page_counts_and_lists(client: httpx.Client) -> None:
+def test_the_start_page_counts_and_the_list_of_questions_lists(client: httpx.Client) -> None:
     text = client.get("/?lang=en").text
     assert re.search(r"<strong>97</strong>\s*Statements", text)
     assert re.search(r"<strong>3</strong>\s*Projects", text)
-    assert "Which projects does this body carry out?" in text
-    assert "この団体の交付決定事業は？" in client.get("/?lang=ja").text
+    assert "Which projects does this body carry out?" in client.get("/questions?lang=en").text
+    assert "この団体の交付決定事業は？" in client.get("/questions?lang=ja").text
 
 
 def test_a_question_shows_labels_and_numbers(client: httpx.Client) -> None:

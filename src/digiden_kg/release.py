@@ -115,6 +115,21 @@ def open_release(path: Path) -> Release:
     return Release(path, manifest)
 
 
+def former_release(release: Release) -> Release | None:
+    """Return the release of the same folder that was built last before another one."""
+    if release.is_draft:
+        return None
+    older = []
+    for manifest in release.path.parent.glob(f"*/{MANIFEST}"):
+        try:
+            other = open_release(manifest.parent)
+        except ReleaseError:
+            continue  # it is being made or taken away
+        if other.manifest.get("built", "") < release.manifest.get("built", ""):
+            older.append(other)
+    return max(older, key=lambda each: str(each.manifest["built"]), default=None)
+
+
 def pointer_of(out_dir: Path) -> Path:
     """Return the file that names the current release."""
     return out_dir / _CURRENT

@@ -18,6 +18,8 @@ from digiden_kg.results import GRAPHS, TABLES, XLSX
 SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore", "/compare")
 """What makes sense only where a server computes: interfaces for programs, its own state, and pages
 made of what the reader chooses. A path that begins so is left out; links to it say so."""
+NARROWED = {"/map": "prefecture", "/statistics": "figure"}
+"""Pages with a parameter that has more values than are worth a file each."""
 IN_BROWSER = {"/sparql": "/browser-sparql"}
 """What the server computes and the reader's browser can compute too: where it does."""
 STAYS_QUERY = ("/search",)
@@ -100,6 +102,8 @@ def place(address: str, language: str) -> Place | NeedsServer:
         fragment = "query=" + quote(text, safe="") if text else fragment
         path, given, asked = IN_BROWSER[path], [], {}
     if path.startswith(SERVER_ONLY):
+        return NeedsServer(address)
+    if NARROWED.get(path, "") in asked:
         return NeedsServer(address)
     wanted = asked.get("format", "").lower()
     kept = [(name, value) for name, value in given if name not in ("lang", "format")]

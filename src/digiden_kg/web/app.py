@@ -23,6 +23,7 @@ from digiden_kg.exceptions import DigidenError
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql, wording
+from digiden_kg.web.about import add_about
 from digiden_kg.web.api import add_api
 from digiden_kg.web.atlas import add_atlas
 from digiden_kg.web.builder import add_builder
@@ -35,12 +36,14 @@ from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.matching import add_matching
 from digiden_kg.web.offline import add_offline
+from digiden_kg.web.quality import add_quality
 from digiden_kg.web.questions import add_questions
 from digiden_kg.web.reuse import add_reuse
 from digiden_kg.web.search import add_search
 from digiden_kg.web.site import POLICY, STATIC, Site
 from digiden_kg.web.start import add_start
 from digiden_kg.web.state import add_state
+from digiden_kg.web.statistics import add_statistics
 from digiden_kg.web.things import add_things
 from digiden_kg.web.vocabularies import add_vocabularies
 
@@ -161,6 +164,9 @@ def create_app(
     add_explore(app, site)
     add_compare(app, site)
     add_atlas(app, site)
+    add_statistics(app, site)
+    add_quality(app, site)
+    add_about(app, site)
     add_datasets(app, site, dumps)
     add_things(app, site)
     add_vocabularies(app, site)

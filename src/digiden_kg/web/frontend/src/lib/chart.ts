@@ -113,7 +113,7 @@ function readTable(table: HTMLTableElement): Table {
       name: each.dataset["column"] ?? each.querySelector("small")?.textContent?.trim() ?? "",
       title: words(each, "small"),
     })),
-    rows: [...table.querySelectorAll("tbody tr")].map((row) =>
+    rows: [...table.querySelectorAll("tbody tr:not([data-total])")].map((row) =>
       [...row.children].map((each) => {
         const shown = words(each, ".sources, small");
         const exact = (each as HTMLElement).dataset["value"];
