@@ -163,10 +163,8 @@ def create_app(
     add_reuse(app, site)
     add_explore(app, site)
     add_compare(app, site)
-    add_atlas(app, site)
-    add_statistics(app, site)
-    add_quality(app, site)
-    add_about(app, site)
+    for add in (add_atlas, add_statistics, add_quality, add_about):
+        add(app, site)
     add_datasets(app, site, dumps)
     add_things(app, site)
     add_vocabularies(app, site)
