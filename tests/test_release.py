@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from digiden_kg.exceptions import ReleaseError
-from digiden_kg.release import current_release, open_release, publish, staging
+from digiden_kg.release import (
+    DATASET,
+    current_release,
+    former_release,
+    open_release,
+    publish,
+    staging,
+)
 
 QUAD = '<http://example.org/a> <http://example.org/b> "c" .\n'
 
@@ -65,3 +72,17 @@ def test_a_damaged_dataset_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ReleaseError, match=r"digiden\.nq cannot be read"):
         open_release(tmp_path / name).open_store()
+
+
+def test_the_release_before_is_the_one_built_last_before(tmp_path: Path) -> None:
+    releases = {}
+    for name, built in (("a", "2026-01-01"), ("c", "2026-03-01"), ("b", "2026-02-01")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / DATASET).write_bytes(b"")
+        (folder / "manifest.json").write_text(json.dumps({"built": built}), encoding="utf-8")
+        releases[name] = open_release(folder)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "manifest.json").write_text("{", encoding="utf-8")
+    assert former_release(releases["c"]) == releases["b"]
+    assert former_release(releases["a"]) is None
