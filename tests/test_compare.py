@@ -63,6 +63,14 @@ def test_every_fact_of_the_graph_is_there_and_no_other(
     assert all((row["certainty"] == "stated") == bool(row["passages"]) for row in rows)
 
 
+def test_targets_stand_beside_their_indicators(web: httpx.Client) -> None:
+    # 弥彦村: 利用者数 5,000人, 利用企業数 10社, in fiscal year 2026.
+    aims = {row["targets"] for row in table(web, "153427") if row["row"] == "indicator"}
+    assert {"2026: 5000人", "2026: 10社"} <= aims
+    page = words(web.get("/compare", params={"body": "153427", "lang": "ja"}).text)
+    assert "2026年度 5,000人" in page
+
+
 def test_rows_of_one_or_of_all_can_be_asked_for(web: httpx.Client) -> None:
     pair = ("142069", "222062")
     every = {

@@ -132,3 +132,15 @@ def test_the_matrix_reads_as_cards_on_a_phone(browser: Browser, real_server: str
     assert cell.is_visible()
     assert not row.locator('td[data-label="北海道"]').is_visible()
     page.context.close()
+
+
+def test_the_map_of_results_narrows_down_at_a_click(browser: Browser, real_server: str) -> None:
+    page = opened(browser, real_server + "/search?q=MNC&kind=Project&view=map&lang=ja")
+    before = page.locator(".places tr").count()
+    page.locator('.japan a[data-code="28"]').first.click()
+    page.wait_for_url("**prefecture=**")
+    expect(page.locator("ul.chips")).to_contain_text("兵庫県")
+    # The other prefectures can still be chosen, in the map and in the table below.
+    assert page.locator(".places tr").count() == before
+    assert page.wrong == []
+    page.context.close()

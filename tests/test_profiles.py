@@ -50,7 +50,11 @@ def profiles() -> Profiles:
         [iri("d"), Literal("2100"), None, iri("p")],
     ]
     published: list[Row] = [[iri("north"), iri("type1"), Literal("bodies"), Literal("2"), iri("p")]]
-    return read_profiles(bodies, facts, populations, published)
+    targets: list[Row] = [
+        [iri("satisfaction"), Literal(year), Literal(value), Literal("%")]
+        for year, value in (("2023", "50"), ("2025", "80"))
+    ]
+    return read_profiles(bodies, facts, populations, published, targets)
 
 
 def test_a_fact_is_stated_where_a_passage_says_so(profiles: Profiles) -> None:
@@ -90,3 +94,11 @@ def test_size_goes_before_what_is_shared_and_reaches_to_the_double(profiles: Pro
 def test_bodies_that_run_nothing_else_are_not_offered(profiles: Profiles) -> None:
     # d runs the bus itself and in the joint project, so a shows it nothing new.
     assert "010014" not in [each.body.code for each in profiles.alike(profiles.by_code["020028"])]
+
+
+def test_targets_are_known_by_year(profiles: Profiles) -> None:
+    aims = profiles.targets[iri("satisfaction").value]
+    assert [(each.year, each.value, each.unit) for each in aims] == [
+        ("2023", "50", "%"),
+        ("2025", "80", "%"),
+    ]

@@ -73,6 +73,15 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A value that is set for an indicator."""
+
+    year: str
+    value: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """One body that runs or works with something in one project under one grant type; IRIs."""
 
@@ -113,6 +122,8 @@ class Profiles:
     populations: Mapping[str, tuple[Population, ...]]
     published: Mapping[str, tuple[Published, ...]]
     """By prefecture."""
+    targets: Mapping[str, tuple[Target, ...]]
+    """By indicator, in the order of years."""
     granted: Mapping[str, tuple[str, ...]] = field(repr=False)
     """Projects of each body: those granted to it, then those that it joins."""
     by_code: Mapping[str, Body] = field(repr=False)
@@ -235,9 +246,10 @@ def read_profiles(
     facts: Iterable[Row],
     populations: Iterable[Row],
     published: Iterable[Row],
+    targets: Iterable[Row],
 ) -> Profiles:
-    """Return profiles from the rows of ``bodies.rq``, ``profiles.rq``, ``populations.rq`` and
-    ``prefecture-figures.rq``.
+    """Return profiles from the rows of ``bodies.rq``, ``profiles.rq``, ``populations.rq``,
+    ``prefecture-figures.rq`` and ``indicator-values.rq``.
     """
     known = {
         iri: Body(iri, kind, prefecture, code)
@@ -262,11 +274,15 @@ def read_profiles(
     figures: dict[str, list[Published]] = {}
     for prefecture, kind, measure, value, passage in map(_texts, published):
         figures.setdefault(prefecture, []).append(Published(kind, measure, int(value), passage))
+    aims: dict[str, list[Target]] = {}
+    for indicator, year, value, unit in map(_texts, targets):
+        aims.setdefault(indicator, []).append(Target(year, value, unit))
     return Profiles(
         known,
         {project: tuple(found) for project, found in by_project.items()},
         {body: tuple(found) for body, found in people.items()},
         {prefecture: tuple(found) for prefecture, found in figures.items()},
+        {indicator: tuple(found) for indicator, found in aims.items()},
         {body: tuple(found) for body, found in granted.items()},
         {body.code: body for body in known.values()},
     )

@@ -165,15 +165,9 @@ class Index:
         if not words:
             return self._order
         grams = sorted({gram for word in words for gram in _needed(word)})
+        found = self._order  # for nothing but signs, which the index leaves out
         if grams:
-            query = " AND ".join(f'"{gram}"' for gram in grams)
-            with self._lock:
-                rows = self._base.execute(
-                    "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rowid", (query,)
-                ).fetchall()
-            found = [self._order[number - 1] for (number,) in rows]
-        else:  # nothing but signs that the index leaves out
-            found = self._order
+            found = self._having(" AND ".join(f'"{gram}"' for gram in grams))
         return [
             entry
             for entry in found
@@ -181,12 +175,22 @@ class Index:
         ]
 
     def _near(self, text: str) -> tuple[Entry, ...]:
+        """Return what is called alike, among what has two characters in a row in common."""
+        pairs = sorted(gram for gram in grams(text) if len(gram) == 2)
         names: dict[str, Entry] = {}
-        for entry in self._order:
+        for entry in self._having(" OR ".join(f'"{gram}"' for gram in pairs)) if pairs else ():
             for line in entry.text.split("\n"):
                 names.setdefault(line, entry)
         close = difflib.get_close_matches(text, names, n=2 * _NEAR, cutoff=0.6)
         return tuple({names[each].iri: names[each] for each in close}.values())[:_NEAR]
+
+    def _having(self, query: str) -> list[Entry]:
+        """Return what a query of FTS5 finds, in the order of the index."""
+        with self._lock:
+            rows = self._base.execute(
+                "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rowid", (query,)
+            ).fetchall()
+        return [self._order[number - 1] for (number,) in rows]
 
 
 def grams(text: str) -> set[str]:

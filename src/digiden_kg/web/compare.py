@@ -320,6 +320,10 @@ def _items(
         return {
             "body": None if body == column else _link(body.iri, names, language),
             "thing": _link(fact.value, names, language) if own else None,
+            "targets": [
+                (target.year, f"{wording.number(target.value, language)}{target.unit}")
+                for target in profiles.targets.get(fact.value, ())
+            ],
             "stated": fact.stated,
             "sources": _links(fact.passages, names, language),
             "project": _link(fact.project, names, language),
@@ -440,6 +444,10 @@ def _records(
             "value": int(fact.value) if row in _MONEY else fact.value,
             "valueLabel": None if row in _MONEY else label_in(names, fact.value, language),
             "certainty": "stated" if fact.stated else "inferred",
+            "targets": [
+                {"year": target.year, "value": target.value, "unit": target.unit}
+                for target in profiles.targets.get(fact.value, ())
+            ],
             "project": fact.project,
             "projectLabel": label_in(names, fact.project, language),
             "passages": list(fact.passages),
@@ -453,7 +461,7 @@ def _records(
 
 _CSV = (
     *("column", "body", "bodyLabel", "row", "value", "valueLabel", "certainty"),
-    *("project", "projectLabel", "passages"),
+    *("targets", "project", "projectLabel", "passages"),
 )
 
 
@@ -463,6 +471,9 @@ def _csv(asked: Asked, names: Labels, profiles: Profiles, language: str, show: s
     writer.writerow(_CSV)
     for record in _records(asked, names, profiles, language, show):
         record["passages"] = " ".join(record["passages"])
+        record["targets"] = "; ".join(
+            f"{each['year']}: {each['value']}{each['unit']}" for each in record["targets"]
+        )
         writer.writerow(["" if record[name] is None else record[name] for name in _CSV])
     headers = {"Content-Disposition": 'attachment; filename="compare.csv"'}
     return Response(output.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -159,6 +159,7 @@ async def prefecture_map(
     link: Callable[[str], str],
     chosen: str | None = None,
     points: Sequence[Point] = (),
+    silent: str | None = None,
 ) -> PrefectureMap:
     """Return a map of figures.
 
@@ -170,10 +171,11 @@ async def prefecture_map(
         link: Returns where a prefecture of a code leads.
         chosen: Code of the prefecture that the page is narrowed down to.
         points: Bodies to mark.
+        silent: What is said of a prefecture that is missing, if not that nothing is stated.
     """
     level = levels(values.values()) if values else lambda value: 0
     known = await names_of_prefectures(site)
-    silent = "記載なし" if language == "ja" else "nothing stated"
+    silent = silent or ("記載なし" if language == "ja" else "nothing stated")
     areas = [
         Area(
             shape,

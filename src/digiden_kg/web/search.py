@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,12 @@ from digiden_kg.normalize import fold
 from digiden_kg.questions import Text
 from digiden_kg.search import FACETS, QUESTION, Entry, Found, spans
 from digiden_kg.web import wording
+from digiden_kg.web.maps import (
+    PrefectureMap,
+    code_of,
+    names_of_prefectures,
+    prefecture_map,
+)
 from digiden_kg.web.site import LANGUAGES, Site, address_of_thing, language_of, page_route
 
 _SHOWN = 50
@@ -138,6 +145,7 @@ def add_search(app: FastAPI, site: Site) -> None:
             kept=[pair for pair in asked.pairs if pair[0] != "q"],
             facets=_facets(found, asked, labels),
             places=_places(found, asked, labels),
+            map=await _map(site, found, asked) if asked.view == "map" else None,
             more=more,
             formats={
                 "CSV": asked.address(asked.pairs, format="csv"),
@@ -377,6 +385,23 @@ def _places(found: Found, asked: Asked, labels: Labels) -> list[dict[str, Any]]:
         }
         for iri, count in sorted(found.facets["prefecture"].items())
     ]
+
+
+async def _map(site: Site, found: Found, asked: Asked) -> PrefectureMap:
+    """Return the same as a map; each prefecture leads to the search narrowed down to it."""
+    language, picked = asked.language, asked.chosen.get("prefecture", [])
+    iris = {code: iri for code, (iri, _) in (await names_of_prefectures(site)).items()}
+    return await prefecture_map(
+        site,
+        language,
+        {code_of(iri): Decimal(count) for iri, count in found.facets["prefecture"].items()},
+        words=lambda value: (
+            f"{value:,}件" if language == "ja" else f"{value:,} result{'' if value == 1 else 's'}"
+        ),
+        link=lambda code: asked.toggled("prefecture", iris[code]),
+        chosen=code_of(picked[0]) if len(picked) == 1 else None,
+        silent="0件" if language == "ja" else "none",
+    )
 
 
 def _ordered(counts: Mapping[str, int]) -> list[tuple[str, int]]:

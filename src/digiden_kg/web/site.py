@@ -345,7 +345,10 @@ class Site:
         """Return what each body runs, with whom and for how much, as far as it is named."""
 
         async def make() -> Profiles:
-            names = ("bodies", "profiles", "populations", "prefecture-figures")
+            names = (
+                *("bodies", "profiles", "populations", "prefecture-figures"),
+                "indicator-values",
+            )
             return read_profiles(*[await self.page_rows(name) for name in names])
 
         return await self.kept("profiles", make)
