@@ -164,6 +164,27 @@ def test_a_grant_type_gives_its_rules(web: httpx.Client) -> None:
         assert words in both
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/doc/round/r4-2", ["800億円", "992", "1,845", "653億円", "378億円", "2／3", "6億円"]),
+        (
+            "/doc/inference/r4-2-type2-3-142069-type3",
+            ["私たちが結論した", "TYPE2が0件、TYPE3が3件", "TYPE2/3の交付決定結果：カテゴリ別"],
+        ),
+        ("/doc/facility/odawara-castle", ["小田原城", "デジタルブラブラ城下町", "施設"]),
+        ("/doc/statistics/type1-fields", ["583", "59.7億円", "行政サービス"]),
+        ("/scheme/field", ["行政サービス", "交通・物流", "防災・インフラメンテナンス"]),
+        ("/source/digiden-2023-04", ["2023年4月", "主な事例：神奈川県小田原市", "1485"]),
+        ("/doc/limit/applications-municipality", ["申請上限数", "5"]),
+    ],
+)
+def test_pages_of_rules_records_and_lists(web: httpx.Client, path: str, words: list[str]) -> None:
+    text = text_of(web, path)
+    for each in words:
+        assert each in text
+
+
 def test_a_passage_shows_corrections_beside_the_printed_form(web: httpx.Client) -> None:
     page = web.get("/source/digiden-2023-04/type1-case-kameyama", headers=HTML).text
     assert "<s>" in page and "鎌山市" in page and "亀山市" in page
@@ -214,7 +235,11 @@ def test_every_page_gives_its_query_its_formats_and_its_citation(web: httpx.Clie
 CLASSES = [
     *("dg:LocalGovernment", "dg:Project", "dg:Service", "dg:ModelService", "dg:DataPlatform"),
     *("dg:Organisation", "dg:UnnamedParty", "dg:GrantType", "dg:Indicator", "dg:Passage"),
-    *("qb:Observation", "skos:Concept"),
+    *("qb:Observation", "skos:Concept", "qb:DataSet", "dg:Inference", "dg:Correction"),
+    *("dg:Finding", "dg:GrantRound", "dg:GrantProgramme", "dg:Requirement", "dg:Limit"),
+    *("dg:Facility", "dg:LinkedSystem", "dg:StatedFigure", "dg:PlannedStep", "dg:IndicatorValue"),
+    *("dg:Consortium", "org:Membership", "dg:SourceDocument", "foaf:Document"),
+    "skos:ConceptScheme",
 ]
 
 
@@ -230,8 +255,8 @@ def test_every_thing_of_a_class_has_its_page(
     )
     things = sorted(dict.fromkeys(things))
     assert things
-    # Of the bodies that no project names, one in forty: they differ in nothing but their names.
-    step = 40 if kind == "dg:LocalGovernment" else 1
+    # Of the many that differ in little but their names, one in some.
+    step = {"dg:LocalGovernment": 40, "dg:Finding": 10, "dg:Inference": 4}.get(kind, 1)
     for index, iri in enumerate(things[::step]):
         language = ("ja", "en")[index % 2]
         address = address_of_thing(iri, language)

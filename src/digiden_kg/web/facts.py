@@ -278,6 +278,14 @@ class Facts:
         listed = self._back.get((vocab.expand(kind), name), ())
         return [self.thing(iri) for iri in sorted(listed)]
 
+    def any_has(self, things: Iterable[Thing], property: str) -> bool:
+        """Say whether any of some things has a property."""
+        return any(each.all(property) for each in things)
+
+    def differs(self, things: Iterable[Thing], property: str) -> bool:
+        """Say whether some things do not all have the same values of a property."""
+        return len({frozenset(fact.value for fact in each.all(property)) for each in things}) > 1
+
     def notes_of(self, fact: Fact) -> list[Note]:
         """Return the sources of a value, numbered by their first use on the page."""
         if fact.inference:
