@@ -56,6 +56,23 @@ def test_a_second_build_is_equal_byte_for_byte_and_leaves_the_release_as_it_is(
     assert (release.path / "manifest.json").stat().st_mtime_ns == before
 
 
+def test_a_release_names_the_one_before(
+    settings: Settings, built: tuple[Release, Report], tmp_path: Path
+) -> None:
+    assert "previous" not in built[0].manifest
+    with staging(tmp_path) as folder:
+        (folder / "digiden.nq").write_text("", encoding="utf-8")
+        publish(folder, tmp_path, {"version": "0.0.1", "inputs": {}, "counts": {}})
+    before = current_release(tmp_path).name
+
+    release, _ = build(replace(settings, out_dir=tmp_path))
+
+    assert release.manifest["previous"] == before
+    assert f"dataset/{before}" in (release.path / "dataset.ttl").read_text(encoding="utf-8")
+    again, _ = build(replace(settings, out_dir=tmp_path))
+    assert again.manifest == release.manifest
+
+
 def test_the_lines_are_sorted_and_each_stands_once(built: tuple[Release, Report]) -> None:
     lines = built[0].dataset.read_text(encoding="utf-8").splitlines()
 

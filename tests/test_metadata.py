@@ -15,9 +15,11 @@ from pyoxigraph import DefaultGraph, NamedNode, Store
 from rdflib.namespace import DCAT, DCTERMS, RDF, SH, VOID
 
 from digiden_kg import vocab
+from digiden_kg.metadata import Counts, dataset_description, former_description
 from digiden_kg.questions import load_questions
-from digiden_kg.release import Release
+from digiden_kg.release import DESCRIPTION, Release
 from digiden_kg.report import Report
+from digiden_kg.results import GRAPHS
 
 PROJECT = Path(__file__).parents[1]
 DQV = rdflib.Namespace("http://www.w3.org/ns/dqv#")
@@ -193,7 +195,12 @@ def test_every_iri_of_the_descriptions_answers(web: httpx.Client) -> None:
 def test_a_question_has_an_iri(web: httpx.Client) -> None:
     path = "/question/projects-of-a-body"
     page = web.get(path, headers={"Accept": "text/html"})
-    assert (page.status_code, page.headers["Location"]) == (303, "/questions/projects-of-a-body")
+    assert page.status_code == 200
+    assert 'href="/questions/projects-of-a-body?lang=' in page.text
+    for offer in GRAPHS:
+        text = web.get(f"{path}.{offer.name}")
+        assert text.headers["Content-Type"].startswith(offer.media_types[0])
+        assert "SPARQLSelectExecutable" in text.text
     data = web.get(path, headers={"Accept": "text/turtle"})
     assert "SPARQLSelectExecutable" in data.text
     assert web.get("/question/none").status_code == 404
@@ -225,3 +232,72 @@ def test_the_temporal_coverage_is_that_of_the_data(void: rdflib.Graph, real_stor
     period = next(void.objects(None, DCTERMS.temporal))
     assert str(void.value(period, DCAT.startDate)) == years[0]
     assert str(void.value(period, DCAT.endDate)) == years[-1]
+
+
+def test_the_questions_are_a_graph_of_the_dataset(real_store: Store) -> None:
+    graph = NamedNode(vocab.source("questions"))
+    kind = NamedNode(vocab.expand("sh:SPARQLExecutable"))
+    found = {
+        quad.subject.value
+        for quad in real_store.quads_for_pattern(None, NamedNode(str(RDF.type)), kind, graph)
+    }
+    questions = load_questions(PROJECT / "queries" / "questions")
+    assert found == {f"{vocab.BASE}question/{question.slug}" for question in questions}
+    select = NamedNode(vocab.expand("sh:select"))
+    for question in questions:
+        node = NamedNode(f"{vocab.BASE}question/{question.slug}")
+        (text,) = real_store.quads_for_pattern(node, select, None, DefaultGraph())
+        assert text.object.value == question.text
+        for parameter in question.parameters:
+            path = NamedNode(f"{node.value}#{parameter}")
+            (of,) = real_store.quads_for_pattern(None, NamedNode(str(SH.path)), path, graph)
+            assert of.subject.value == f"{node.value}#parameter-{parameter}"
+
+
+def test_a_build_describes_its_release(
+    built: tuple[Release, Report], void: rdflib.Graph, here: rdflib.URIRef
+) -> None:
+    release = built[0]
+    written = rdflib.Graph().parse(release.path / DESCRIPTION, format="turtle")
+    for predicate in (VOID.triples, VOID.entities, VOID.classes, DCTERMS.issued):
+        assert written.value(here, predicate) == void.value(here, predicate) is not None
+    for each in written.objects(here, DCAT.distribution):
+        address = str(written.value(each, DCAT.downloadURL))
+        name = address.removeprefix(f"{vocab.BASE}files/")
+        content = (release.path / name).read_bytes()
+        assert written.value(each, DCAT.byteSize).toPython() == len(content)
+        checksum = written.value(each, SPDX.checksum)
+        stated = str(written.value(checksum, SPDX.checksumValue))
+        assert stated == hashlib.sha256(content).hexdigest()
+    shapes = rdflib.Graph().parse(data=MANDATORY, format="turtle")
+    assert pyshacl.validate(written, shacl_graph=shapes)[0]
+
+
+def test_a_former_release_is_described_without_its_files(built: tuple[Release, Report]) -> None:
+    path = built[0].path / DESCRIPTION
+    text = former_description(path, "0.1.0-00000000", GRAPHS[0])
+    former = rdflib.Graph().parse(data=text, format="turtle")
+    here = rdflib.URIRef(vocab.dataset(path.parent.name))
+
+    now = rdflib.URIRef(vocab.dataset("0.1.0-00000000"))
+    assert former.value(here, rdflib.URIRef(f"{DCAT}hasCurrentVersion")) == now
+    assert former.value(here, VOID.triples).toPython() == built[0].counts["triples"]
+    assert not list(former.objects(here, DCAT.distribution))
+    assert not list(former.subjects(RDF.type, DCAT.Distribution))
+    derived = set(former.objects(here, rdflib.PROV.wasDerivedFrom))
+    checksums = set(former.subjects(RDF.type, SPDX.Checksum))
+    assert checksums == {former.value(each, SPDX.checksum) for each in derived} - {None}
+
+
+def test_the_release_before_is_named(built: tuple[Release, Report]) -> None:
+    release = built[0]
+    manifest = {**release.manifest, "previous": "0.0.9-11111111"}
+    counts = Counts(1, 1, 1, 1, {}, {}, {}, {}, {}, ("2022", "2025"))
+    text = dataset_description(
+        Release(release.path, manifest), counts, "https://example.org", GRAPHS[0], []
+    )
+    graph = rdflib.Graph().parse(data=text, format="turtle")
+    before = graph.value(
+        rdflib.URIRef(vocab.dataset(release.name)), rdflib.URIRef(f"{DCAT}previousVersion")
+    )
+    assert str(before) == vocab.dataset("0.0.9-11111111")

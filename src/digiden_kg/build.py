@@ -6,6 +6,7 @@ clock. Each statement stands in the graph of whoever says it and, once, in the d
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,13 +28,24 @@ from pyoxigraph import (
     parse,
 )
 
-from digiden_kg import vocab
-from digiden_kg.exceptions import InputError, Problem
+from digiden_kg import metadata, vocab
+from digiden_kg.exceptions import InputError, Problem, ReleaseError
 from digiden_kg.mapping import Statement, map_table
 from digiden_kg.normalize import fold
+from digiden_kg.questions import evaluate, load_questions
 from digiden_kg.register import load_register
-from digiden_kg.release import DATASET, Release, publish, sha256, staging
+from digiden_kg.release import (
+    DATASET,
+    DESCRIPTION,
+    Release,
+    current_release,
+    publish,
+    release_name,
+    sha256,
+    staging,
+)
 from digiden_kg.report import Report, write_report
+from digiden_kg.results import GRAPHS, Answer
 from digiden_kg.settings import Settings
 from digiden_kg.tables import read_tables
 from digiden_kg.validate import check_store
@@ -73,8 +85,34 @@ def build(settings: Settings, *, progress: Progress = lambda _: None) -> tuple[R
             "inputs": input_hashes(settings),
             "counts": counts(store, report),
         }
+        name = release_name(folder, manifest)
+        if (before := _before(settings.out_dir)) not in (None, name):
+            manifest["previous"] = before
+        _describe(store, folder, Release(settings.out_dir / name, manifest))
         release = publish(folder, settings.out_dir, manifest, current=not report.violations)
     return release, report
+
+
+def _before(out_dir: Path) -> str | None:
+    """Return the name of the release that was the current one until now."""
+    try:
+        return current_release(out_dir).name
+    except ReleaseError:
+        return None
+
+
+def _describe(store: Store, folder: Path, release: Release) -> None:
+    """Write what a release is; its files are those of the address that its IRI stands for."""
+
+    async def ask(query: str) -> Answer:
+        return evaluate(store, query)
+
+    counted = asyncio.run(metadata.count(ask))
+    files = metadata.release_files(folder, {})
+    content = metadata.dataset_description(
+        release, counted, vocab.BASE.rstrip("/"), GRAPHS[0], files
+    )
+    (folder / DESCRIPTION).write_bytes(content)
 
 
 def check(settings: Settings, *, progress: Progress = lambda _: None) -> tuple[Store, Report]:
@@ -109,6 +147,8 @@ def assemble(settings: Settings) -> Store:
     store.extend(Quad(q.subject, q.predicate, q.object) for q in quads)
     add_to(store, read_turtle(settings.ontology_dir, ("*.ttl", "alignments/*.ttl")), vocab.ONTOLOGY)
     add_to(store, read_turtle(settings.shapes_dir, ("*.ttl",)), vocab.SHAPES)
+    questions = load_questions(settings.queries_dir / "questions")
+    add_to(store, metadata.question_triples(questions), vocab.QUESTIONS)
     problems = list(dangling(store, statements))
     if problems:
         raise InputError(problems)

@@ -6,17 +6,17 @@ saved questions as SHACL executables. Nothing here is written by hand, so nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
+from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, parse, serialize
 
 from digiden_kg import vocab
 from digiden_kg.describe import Ask
 from digiden_kg.questions import Question
-from digiden_kg.release import DATASET, MANIFEST, Dump, Release, sha256
+from digiden_kg.release import DATASET, DESCRIPTION, MANIFEST, Dump, Release, sha256
 from digiden_kg.results import GRAPHS, TABLES, Answer, Format
 from digiden_kg.search import QUESTION
 
@@ -45,6 +45,7 @@ _CC_BY = NamedNode("https://creativecommons.org/licenses/by/4.0/")
 _JAPAN = NamedNode("http://publications.europa.eu/resource/authority/country/JPN")
 _MEDIA = "https://www.iana.org/assignments/media-types/"
 FILES = {
+    DESCRIPTION: ("text/turtle", "データセットの記述（VoID・DCAT）", "Description (VoID, DCAT)"),
     DATASET: ("application/n-quads", "全データ（N-Quads）", "All data (N-Quads)"),
     MANIFEST: ("application/json", "作成の記録（JSON）", "How it was made (JSON)"),
     "report.ttl": ("text/turtle", "検査の報告（Turtle）", "Report of the checks (Turtle)"),
@@ -154,13 +155,14 @@ def prefix_declarations(address: str, prefixes: Mapping[str, str], chosen: Forma
 
 def write(statements: Iterable[_Statement], chosen: Format) -> bytes:
     """Return statements in a format of graphs."""
+    return _serialise((Triple(s, _named(p), o) for s, p, o in statements), chosen)
+
+
+def _serialise(triples: Iterable[Triple], chosen: Format) -> bytes:
     assert isinstance(chosen.engine, RdfFormat)
     readable = chosen.engine in (RdfFormat.TURTLE, RdfFormat.TRIG)
-    content = serialize(
-        (Triple(s, _named(p), o) for s, p, o in statements),
-        format=chosen.engine,
-        prefixes={**vocab.PREFIXES, **_SPACES} if readable else None,
-    )
+    prefixes = {**vocab.PREFIXES, **_SPACES} if readable else None
+    content = serialize(triples, format=chosen.engine, prefixes=prefixes)
     assert content is not None
     return content
 
@@ -295,6 +297,37 @@ def dataset_description(
     )
 
 
+def former_description(path: Path, current: str, chosen: Format) -> bytes:
+    """Return what a former release was, without its files, which are offered no more.
+
+    Args:
+        path: Its description, as the build wrote it.
+        current: Name of the release that took its place.
+        chosen: Format to write.
+    """
+    gone = {_named("dcat:distribution"), _named("void:dataDump")}
+    triples = [
+        Triple(quad.subject, quad.predicate, quad.object)
+        for quad in parse(path=path, format=RdfFormat.TURTLE)
+    ]
+    files = {triple.object for triple in triples if triple.predicate in gone}
+    left = [
+        triple
+        for triple in triples
+        if triple.predicate not in gone and not _is_part(triple.subject, files)
+    ]
+    here = NamedNode(vocab.dataset(path.parent.name))
+    now = NamedNode(vocab.dataset(current))
+    return _serialise([*left, Triple(here, _named("dcat:hasCurrentVersion"), now)], chosen)
+
+
+def _is_part(subject: object, files: Collection[object]) -> bool:
+    """Say whether a node is one of some files, or the checksum of one."""
+    if not isinstance(subject, NamedNode):
+        return False
+    return NamedNode(subject.value.removesuffix("-sha256")) in files
+
+
 def _catalogue(
     here: NamedNode, release: Release, root: str, files: Sequence[Dump], years: Sequence[str]
 ) -> Iterable[_Statement]:
@@ -350,6 +383,8 @@ def _catalogue(
         (service, "dcterms:conformsTo", NamedNode("https://www.w3.org/TR/sparql11-protocol/")),
         (service, "dcterms:license", _CC_BY),
     )
+    if previous := manifest.get("previous"):
+        yield here, "dcat:previousVersion", NamedNode(vocab.dataset(str(previous)))
     if built := manifest.get("built"):
         yield here, "dcterms:issued", Literal(str(built), datatype=_named("xsd:dateTime"))
     for path, checksum in manifest.get("inputs", {}).items():
@@ -465,7 +500,23 @@ def question_descriptions(questions: Iterable[Question], root: str, chosen: Form
         root: Address of the server, without a slash at the end.
         chosen: Format to write.
     """
-    return write([each for question in questions for each in _question(question, root)], chosen)
+    statements: list[_Statement] = []
+    for question in questions:
+        here = NamedNode(question_iri(question.slug))
+        statements += [
+            *_question(question),
+            (here, "sh:prefixes", NamedNode(f"{root}/prefixes")),
+            (here, "schema:target", NamedNode(f"{root}/sparql")),
+            (here, "foaf:page", NamedNode(f"{root}/questions/{question.slug}")),
+        ]
+    return write(statements, chosen)
+
+
+def question_triples(questions: Iterable[Question]) -> Iterator[Triple]:
+    """Yield what saved questions say of themselves wherever they are asked."""
+    for question in questions:
+        for subject, predicate, value in _question(question):
+            yield Triple(subject, _named(predicate), value)
 
 
 def question_iri(slug: str) -> str:
@@ -473,7 +524,7 @@ def question_iri(slug: str) -> str:
     return vocab.BASE + QUESTION + slug
 
 
-def _question(question: Question, root: str) -> Iterable[_Statement]:
+def _question(question: Question) -> Iterable[_Statement]:
     here = NamedNode(question_iri(question.slug))
     yield from _all(
         (here, "rdf:type", _named("sh:SPARQLExecutable")),
@@ -481,19 +532,16 @@ def _question(question: Question, root: str) -> Iterable[_Statement]:
         (here, "dcterms:identifier", Literal(question.slug)),
         *_both(here, "rdfs:label", question.title["ja"], question.title["en"]),
         *_both(here, "rdfs:comment", question.summary["ja"], question.summary["en"]),
-        (here, "sh:prefixes", NamedNode(f"{root}/prefixes")),
         (here, "sh:select", Literal(question.text)),
-        (here, "schema:target", NamedNode(f"{root}/sparql")),
-        (here, "foaf:page", NamedNode(f"{root}/questions/{question.slug}")),
     )
     for tag in question.tags:
         yield here, "schema:keywords", Literal(tag)
     for order, parameter in enumerate(question.parameters.values()):
-        node = NamedNode(f"{here.value}#{parameter.name}")
+        node = NamedNode(f"{here.value}#parameter-{parameter.name}")
         yield from _all(
             (here, "sh:parameter", node),
             (node, "rdf:type", _named("sh:Parameter")),
-            (node, "sh:path", NamedNode(f"{node.value}-value")),
+            (node, "sh:path", NamedNode(f"{here.value}#{parameter.name}")),
             (node, "sh:order", Literal(order)),
             (node, "sh:optional", Literal(not parameter.required)),
             *_both(node, "sh:name", parameter.label["ja"], parameter.label["en"]),

@@ -3,6 +3,7 @@
     build/
       0.1.0-1f3a9c2e/        one release; its name is the version and a hash of the content
         digiden.nq           sorted N-Quads; the default graph holds every statement once
+        dataset.ttl          what it is: VoID, DCAT, quality
         manifest.json        sha256 of inputs and outputs, counts, version, time
         report.ttl|csv|html  what the checks found
       current                the name of the release that is served
@@ -31,6 +32,7 @@ from digiden_kg.exceptions import ReleaseError
 
 DATASET = "digiden.nq"
 MANIFEST = "manifest.json"
+DESCRIPTION = "dataset.ttl"
 _CURRENT = "current"
 
 
@@ -155,6 +157,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def release_name(staged: Path, manifest: Mapping[str, Any]) -> str:
+    """Return the name of a staged release: its version, and a hash of dataset and inputs."""
+    content = json.dumps([sha256(staged / DATASET), manifest["inputs"]]).encode()
+    return f"{manifest['version']}-{hashlib.sha256(content).hexdigest()[:8]}"
+
+
 @contextmanager
 def staging(out_dir: Path) -> Iterator[Path]:
     """Give a folder to write a release into; it vanishes unless :func:`publish` moves it."""
@@ -171,12 +179,11 @@ def publish(
 ) -> Release:
     """Complete a staged release, move it to its name and make it the current one if asked to.
 
-    The name is the version and a hash of the dataset and of every input, so a release of the same
-    name is the same release: it stays as it is.
+    A release of the same name is the same release, because the name is a hash of the dataset and
+    of every input: it stays as it is.
     """
     outputs = {path.name: sha256(path) for path in sorted(staged.iterdir())}
-    content = json.dumps([outputs[DATASET], manifest["inputs"]]).encode()
-    name = f"{manifest['version']}-{hashlib.sha256(content).hexdigest()[:8]}"
+    name = release_name(staged, manifest)
     manifest = {"release": name, **manifest, "outputs": outputs}
     text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
     (staged / MANIFEST).write_text(text, encoding="utf-8")

@@ -50,6 +50,8 @@ SCHEMES = "schemes"
 """Graph of the concept schemes."""
 SHAPES = "shapes"
 """Graph of the shapes."""
+QUESTIONS = "questions"
+"""Graph of the saved questions, which describe themselves."""
 CHECKS = "checks"
 """Graph of the findings of a release."""
 

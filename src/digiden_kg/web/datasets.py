@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
@@ -11,8 +12,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from digiden_kg import metadata, vocab
 from digiden_kg.dumps import STEM, SUMS, Dump
 from digiden_kg.questions import Text
-from digiden_kg.release import Release
-from digiden_kg.results import GRAPHS, HTML, Chosen, negotiate
+from digiden_kg.release import DESCRIPTION, Release
+from digiden_kg.results import GRAPHS, HTML, Chosen, find_format, negotiate
 from digiden_kg.web import problems
 from digiden_kg.web.downloads import Dumps
 from digiden_kg.web.site import Site, choose, described, language_of, page_route, root_of
@@ -46,14 +47,22 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
 
     @page_route(app, f"/{metadata.DATASETS}/{{name}}", site)
     async def dataset(request: Request, name: str) -> Response:
-        if name != site.release.name:
+        stem, end = _without_end(name)
+        if stem == site.release.name:
+            if end:
+                return await description(request, find_format(GRAPHS, end))
+            return await catalogue(request)
+        former = site.release.path.parent / stem / DESCRIPTION
+        if stem != Path(stem).name or not former.is_file():
             raise problems.ProblemError(
                 404,
                 "http",
-                f"the release served here is {site.release.name}, not {name}"
+                f"the release served here is {site.release.name}, not {stem}"
                 f" / ここで公開しているのは {site.release.name} です。",
             )
-        return await catalogue(request)
+        chosen = find_format(GRAPHS, end) if end else _choose(request, html=False)
+        content = metadata.former_description(former, site.release.name, chosen.format)
+        return described(content, chosen)
 
     @page_route(app, "/.well-known/sparql-examples", site)
     async def examples(request: Request) -> Response:
@@ -64,10 +73,13 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
 
     @page_route(app, "/question/{slug}", site)
     async def question(request: Request, slug: str) -> Response:
-        found = site.question(slug)
-        chosen = _choose(request, html=True)
+        stem, _, end = slug.partition(".")
+        found = site.question(stem)
+        offers = (HTML, *GRAPHS)
+        chosen = find_format(offers, end) if end else choose(request, offers)
         if chosen.format is HTML:
-            return RedirectResponse(f"/questions/{slug}", 303, headers={"Vary": "Accept"})
+            iri, formats = metadata.question_iri(stem), [offer.name for offer in GRAPHS]
+            return site.page(request, "saved.html", question=found, iri=iri, formats=formats)
         content = metadata.question_descriptions([found], root_of(request), chosen.format)
         return described(content, chosen)
 
@@ -95,6 +107,15 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
     @page_route(app, "/datacite.json", site)
     async def datacite() -> Response:
         return JSONResponse(datacite_of(site.release))
+
+
+_ENDS = frozenset(offer.name for offer in GRAPHS)
+
+
+def _without_end(name: str) -> tuple[str, str]:
+    """Return a name and the format that its end asks for; releases have dots in their names."""
+    stem, _, end = name.rpartition(".")
+    return (stem, end) if stem and end in _ENDS else (name, "")
 
 
 def _tables(
