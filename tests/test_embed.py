@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from conftest import PROJECT
 from playwright.sync_api import Browser, expect
 from test_browser import browser, opened
 
@@ -34,6 +37,26 @@ def test_a_framed_page_has_its_content_and_source_alone(web: httpx.Client, langu
     assert "data-menu" not in page
     assert 'name="robots" content="noindex"' in page
     assert f'/explore?iri=id:body/142069&amp;lang={language}">' in page, "leads to the whole page"
+
+
+def test_programs_get_the_code_of_a_page(web: httpx.Client) -> None:
+    root = str(web.base_url).rstrip("/")
+    page = web.get(f"{MAP}&q=%22x").text
+    found = re.search(r'type="application/json\+oembed" href="([^"]*)"', page)
+    assert found
+    answer = web.get(html.unescape(found[1]), params=None).json()
+    assert f"{root}/map?figure=projects" in answer["html"]
+    assert '"x' not in answer["html"], "what stands in an address cannot leave it"
+    asked = {"url": f"{root}/questions/grant-types-and-rates?lang=en", "maxwidth": "300"}
+    answer = web.get("/api/oembed", params=asked).json()
+    assert answer["width"] == 300
+    question = (PROJECT / "queries/questions/grant-types-and-rates.rq").read_text(encoding="utf-8")
+    assert answer["title"] in question
+    for url in ("https://example.org/", f"{root}/api/things", "", f"{root}/doc/body/999999"):
+        answer = web.get("/api/oembed", params={"url": url})
+        assert answer.status_code == 404
+        assert answer.json()["advice"]
+    assert web.get("/api/oembed", params={"url": root + "/", "format": "xml"}).status_code == 501
 
 
 @pytest.fixture

@@ -210,3 +210,17 @@ def test_a_large_hub_is_shown_whole(web: httpx.Client) -> None:
     params = [("iri", hub), ("expand", f"{hub} in dg:bodyKind")]
     graph = web.get("/explore.json", params=params).json()
     assert 1700 < len(graph["things"]) <= 2500
+
+
+def test_links_between_what_is_shown_are_drawn_and_listed_on_demand(web: httpx.Client) -> None:
+    plain = web.get("/explore.json", params=VIEW).json()
+    among = web.get("/explore.json", params=[*VIEW, ("among", "1")]).json()
+    assert len(among["things"]) == len(plain["things"])
+    new = {(each["source"], each["target"]) for each in among["links"]}
+    new -= {(each["source"], each["target"]) for each in plain["links"]}
+    keys = ("digital-signage", "local-currency-and-points")
+    types = {vocab.expand(f"id:model-service/{key}") for key in keys}
+    assert new
+    assert {target for _, target in new} == types, "services of the project are of its types"
+    page = web.get("/explore", params=[*VIEW, ("among", "1")]).text
+    assert "そのほかのつながり" in page

@@ -93,3 +93,10 @@ def test_a_view_says_what_did_not_fit(network: Network) -> None:
     assert shown.things == ("k", "a", "b")
     assert shown.left_out == 1
     assert all({each.source, each.target} <= set(shown.things) for each in shown.links)
+
+
+def test_every_link_between_what_is_shown_can_be_shown(network: Network) -> None:
+    opened = (Expansion("t", "implements", False),)
+    assert len(network.show(View(("t", "a"), opened), 10).links) == 2
+    shown = network.show(View(("t", "a"), opened, among=True), 10)
+    assert {each.relation for each in shown.links} == {"implements", "illustrates", "grantedTo"}

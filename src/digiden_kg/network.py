@@ -80,6 +80,8 @@ class View:
     without: frozenset[str] = frozenset()
     """Groups whose things are left out, except those that the view starts from."""
     path: tuple[Link, ...] = ()
+    among: bool = False
+    """Whether every link between the things is shown, not only those that led to them."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,11 @@ class Network:
     def neighbours(self, iri: str, relation: str, outward: bool) -> Sequence[Link]:
         """Return the links of one relation of a thing."""
         return self._at.get(iri, {}).get((relation, outward), [])
+
+    def _outward(self, iri: str) -> Iterable[Link]:
+        for (_, outward), links in self._at.get(iri, {}).items():
+            if outward:
+                yield from links
 
     def connect(self, start: str, end: str, limit: int = 1) -> Connection:
         """Return the shortest connections of two things.
@@ -214,6 +221,11 @@ class Network:
                 continue
             things.update(dict.fromkeys(sorted(new)))
             links[link] = None
+        if view.among:
+            for iri in things:
+                for link in self._outward(iri):
+                    if link.target in things and link.reach != REACHES[-1]:
+                        links[link] = None
         return Shown(tuple(things), tuple(links), len(left_out - things.keys()))
 
 

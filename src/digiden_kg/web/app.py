@@ -31,6 +31,7 @@ from digiden_kg.web.cache import ResultCache
 from digiden_kg.web.compare import add_compare
 from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.downloads import Dumps, add_downloads
+from digiden_kg.web.embed import add_embed
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
@@ -162,6 +163,7 @@ def create_app(
     add_api(app, site)
     add_reuse(app, site)
     add_explore(app, site)
+    add_embed(app, site)
     add_compare(app, site)
     for add in (add_atlas, add_statistics, add_quality, add_about):
         add(app, site)

@@ -2,7 +2,8 @@
 
 What is shown stands in the address: ``iri`` (where it starts), ``expand`` (a thing, ``out`` or
 ``in``, and a relation), ``hide``, ``without`` (groups), ``from`` and ``to`` (a connection), ``at``
-(the thing whose facts are shown), ``pin`` and ``group`` (for the canvas alone). ``fold``, ``show``
+(the thing whose facts are shown), ``among`` (all links between what is shown), ``pin`` and
+``group`` (for the canvas alone). ``fold``, ``show``
 and ``clear`` take something back; an address with one of them leads to the one without. IRIs may
 be written with our prefixes (``id:body/142069``).
 """
@@ -95,6 +96,7 @@ class _State:
     """What was typed as the ends of a connection: IRIs or names."""
     at: str | None = None
     grouped: bool = False
+    among: bool = False
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the parameters of the address, in a fixed order."""
@@ -109,6 +111,7 @@ class _State:
         ]
         pairs += [("pin", pin) for pin in self.pins]
         pairs += [("group", "1")] if self.grouped else []
+        pairs += [("among", "1")] if self.among else []
         return pairs + ([("at", vocab.shorten(self.at))] if self.at else [])
 
     def address(self, language: str, end: str = "") -> str:
@@ -285,6 +288,7 @@ def _state(request: Request, network: Network) -> _State:
         ),
         at=_known(network, "at", at[0]) if at and at[0] and "all" not in cleared else None,
         grouped=query.get("group") == "1",
+        among=query.get("among") == "1",
     )
 
 
@@ -518,6 +522,7 @@ def _shown(kept: _Kept, state: _State, connection: Connection | None) -> Shown:
         hidden=frozenset(state.hidden),
         without=frozenset(state.without),
         path=path,
+        among=state.among,
     )
     return kept.network.show(view, SHOWN)
 
@@ -598,7 +603,7 @@ async def _page(site: Site, kept: _Kept, request: Request) -> Response:
     except ProblemError as error:
         state, failure = _State(), error
     text = query.get("q", "").strip()
-    results = await _search(site, text, language) if text else []
+    results = await _search(site, kept, text, language) if text else []
     state, choices = await _resolve(site, kept, state, language)
     connection = await asyncio.to_thread(_connection, kept, state)
     if any(name in query for name in _VERBS) and failure is None:
@@ -622,6 +627,8 @@ async def _page(site: Site, kept: _Kept, request: Request) -> Response:
         choices=choices,
         connection=_path_record(kept, state.ends, connection, language) if connection else None,
         tree=_tree(kept, state, shown, language),
+        others=_others(kept, state, shown, language),
+        among=state.among,
         shown=shown,
         at=_panel(kept, state, at, found, language) if at and found else None,
         legend=_legend(kept, state, shown, language),
@@ -639,9 +646,10 @@ def _shown_end(kept: _Kept, end: str, language: str) -> dict[str, str]:
     return {"text": _label(kept, end, language) if known else end}
 
 
-async def _search(site: Site, text: str, language: str) -> list[dict[str, str | None]]:
+async def _search(site: Site, kept: _Kept, text: str, language: str) -> list[dict[str, str | None]]:
     found = (await asyncio.to_thread((await site.index()).search, text)).entries
-    return [_choice(entry, language) for entry in found[:_CHOICES]]
+    known = [entry for entry in found if entry.iri in kept.network]
+    return [_choice(entry, language) for entry in known[:_CHOICES]]
 
 
 def _choice(entry: Entry, language: str) -> dict[str, str | None]:
@@ -717,6 +725,25 @@ def _tree(kept: _Kept, state: _State, shown: Shown, language: str) -> list[dict[
 
     roots = [branch(iri, 0) for iri in shown.things if iri in (*state.starts, *state.ends)]
     return roots + [branch(iri, 0) for iri in shown.things if iri not in seen]
+
+
+def _others(kept: _Kept, state: _State, shown: Shown, language: str) -> list[dict[str, Any]]:
+    """Return the links that are shown and that the tree has no place for."""
+    listed = {
+        link
+        for each in state.expansions
+        for link in kept.network.neighbours(each.thing, each.relation, each.outward)
+    }
+    return [
+        {
+            "source": _short(kept, link.source, language),
+            "label": label_in(kept.terms, link.relation, language),
+            "target": _short(kept, link.target, language),
+            "inferred": link.inferred,
+        }
+        for link in shown.links
+        if link not in listed
+    ]
 
 
 def _short(kept: _Kept, iri: str, language: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -413,7 +414,7 @@ class Site:
             counts=self.release.counts,
             bundle=bundle,
             embed=embedded_part(request),
-            frame=None if self.is_static or self.release.is_draft else _Frame.of(request),
+            frame=None if self.is_static or self.release.is_draft else Frame.of(request),
             **values,
         )
         headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
@@ -427,28 +428,40 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
-    """Where a page is without its frame, for pages of others."""
+class Frame:
+    """Where the content of a page is, for pages of others."""
 
-    address: str
-    """To show within another page."""
-    script: str
-    """To let it have the height that it needs."""
-    whole: str
-    """The page itself."""
+    root: str
+    """Public address of the site."""
+    path: str
+    query: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, request: Request) -> _Frame:
-        pairs = [
-            (name, value)
-            for name, value in request.query_params.multi_items()
-            if name not in ("embed", "lang")
-        ]
-        pairs.append(("lang", language_of(request)))
-        page = f"{root_of(request)}{quote(request.url.path)}"
-        script = f"{root_of(request)}/static/dist/embed.js"
-        framed = urlencode([*pairs, ("embed", "1")], safe=":/")
-        return cls(f"{page}?{framed}", script, f"{page}?{urlencode(pairs, safe=':/')}")
+    def of(cls, request: Request) -> Frame:
+        """Return the frame of the page that a request asks for."""
+        given = request.query_params.multi_items()
+        query = [pair for pair in given if pair[0] not in ("embed", "lang")]
+        query.append(("lang", language_of(request)))
+        return cls(root_of(request), request.url.path, tuple(query))
+
+    @property
+    def whole(self) -> str:
+        """Address of the page itself."""
+        return f"{self.root}{quote(self.path)}?{urlencode(self.query, safe=':/')}"
+
+    @property
+    def oembed(self) -> str:
+        """Address of the code, for programs (oEmbed)."""
+        return f"{self.root}/api/oembed?{urlencode({'url': self.whole})}"
+
+    def code(self, title: str, part: str = "1", width: str = "100%", height: int = 480) -> str:
+        """Return HTML that shows the page within another, with the script that fits its height."""
+        address = escape(f"{self.whole}&embed={part}")
+        return (
+            f'<iframe src="{address}" title="{escape(title)}" width="{width}" height="{height}"'
+            ' style="border:0" loading="lazy"></iframe>\n'
+            f'<script type="module" src="{escape(self.root)}/static/dist/embed.js"></script>'
+        )
 
 
 def embedded_part(request: Request) -> str | None:

@@ -361,16 +361,17 @@ function suggest(input: HTMLInputElement): void {
   pause = setTimeout(async () => {
     asked = new AbortController();
     const where = address("/api/search", { q: text, limit: "8", lang: language() });
-    const found = await fetchJson<{ results: { iri: string; label: string; kindLabel: string }[] }>(where, asked.signal)
+    const answer = await fetchJson<{ results: { iri: string; label: string; kind: string; kindLabel: string }[] }>(where, asked.signal)
       .catch(() => undefined);
-    if (!found) return;
+    if (!answer) return;
+    const found = answer.results.filter(({ kind }) => kind !== "Question"); // no thing of the graph
     if (input.id !== "add") {
       document.querySelector("#names")?.replaceChildren(
-        ...found.results.map(({ label, kindLabel }) => element("option", { value: label }, kindLabel)),
+        ...found.map(({ label, kindLabel }) => element("option", { value: label }, kindLabel)),
       );
       return;
     }
-    const items = found.results.map(({ iri, label, kindLabel }) =>
+    const items = found.map(({ iri, label, kindLabel }) =>
       element("li", {}, element("button", { class: "plain", name: "iri", value: iri }, `＋ ${label}`), " ", element("small", {}, kindLabel)),
     );
     const none = element("p", {}, say("見つかりませんでした。", "Nothing was found."));

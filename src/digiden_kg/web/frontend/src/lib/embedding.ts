@@ -17,7 +17,7 @@ export function readPart(text: string): { kind: Kind; place: number } | undefine
 
 /** Return an address that asks for a part instead of the one that it asks for. */
 export function withPart(address: string, part: string): string {
-  return address.replace(/([?&]embed=)[\w-]+/, `$1${part}`);
+  return address.replace(/([?&;]embed=)[\w-]+/, `$1${part}`);
 }
 
 /** Return the height that a message asks for, within reason; undefined for other messages. */
