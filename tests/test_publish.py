@@ -228,6 +228,9 @@ def test_the_public_address_is_in_what_machines_read(site: Published) -> None:
 def test_the_dump_for_browsers_is_the_dump(site: Published) -> None:
     packed = (site.folder / "files" / "digiden.nq.gz").read_bytes()
     assert gzip.decompress(packed) == (site.folder / "files" / DATASET).read_bytes()
+    void = (site.folder / ".well-known" / "void").read_text()
+    assert f"<{ROOT}/files/digiden.nq.gz>" in void
+    assert "sparqlEndpoint" not in void  # there is no server
 
 
 def test_the_manifest_lists_every_file(site: Published) -> None:

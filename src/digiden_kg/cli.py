@@ -349,6 +349,10 @@ def publish(
         str | None,
         typer.Option("--base-url", help="Address where it will be reached. / 公開するアドレス。"),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Say what is missing for five stars. / 足りないものを示す。"),
+    ] = False,
     release: ReleaseOption = None,
 ) -> None:
     """Write the whole site as files, for any static host. / サイトをファイルに書き出す。"""
@@ -359,6 +363,8 @@ def publish(
         raise typer.BadParameter(
             "write https://… / https://… の形で書いてください。", param_hint="--base-url"
         )
+    if check:
+        _check_publication(_release(release, settings), settings, out, base_url)
     if out is None:
         raise typer.BadParameter("--out / 書き出す先を指定してください。", param_hint="--out")
     with _bar() as tell:
@@ -373,6 +379,26 @@ def publish(
         f" {done.written:,} written, {done.removed:,} removed"
         f" / ファイル {done.files:,}（書き込み {done.written:,}、削除 {done.removed:,}）"
     )
+
+
+def _check_publication(
+    release: Release, settings: Settings, out: Path | None, base_url: str | None
+) -> NoReturn:
+    from digiden_kg.publish.check import check_publication, stars  # noqa: PLC0415
+
+    points = check_publication(release, settings, out, base_url=base_url)
+    marks = {True: "✓", False: "✗", None: "?"}
+    for point in points:
+        print(f"{marks[point.ok]} {'★' * point.stars:　<5} {point.what['en']} / {point.what['ja']}")
+        if not point.ok and point.remedy:
+            print(f"    → {point.remedy['en']}\n    → {point.remedy['ja']}")
+    lacking = sum(point.ok is False for point in points)
+    unknown = sum(point.ok is None for point in points)
+    print(
+        f"{'★' * stars(points)} {lacking} missing, {unknown} unknown"
+        f" / 足りないもの {lacking} 件、ここでは分からないもの {unknown} 件"
+    )
+    raise typer.Exit(1 if lacking else 0)
 
 
 @contextlib.contextmanager

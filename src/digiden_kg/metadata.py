@@ -39,6 +39,7 @@ _SPACES = {
     "spdx": "http://spdx.org/rdf/terms#",
     "dqv": "http://www.w3.org/ns/dqv#",
     "adms": "http://www.w3.org/ns/adms#",
+    "vcard": "http://www.w3.org/2006/vcard/ns#",
 }
 """Namespaces that only descriptions need."""
 _CC_BY = NamedNode("https://creativecommons.org/licenses/by/4.0/")
@@ -275,7 +276,14 @@ _LINKS = f"""SELECT ?p ?space (COUNT(*) AS ?n) {{
 
 
 def dataset_description(
-    release: Release, counts: Counts, root: str, chosen: Format, files: Sequence[Dump]
+    release: Release,
+    counts: Counts,
+    root: str,
+    chosen: Format,
+    files: Sequence[Dump],
+    *,
+    contact: str | None = None,
+    has_server: bool = True,
 ) -> bytes:
     """Return VoID, DCAT and DQV of a release in RDF.
 
@@ -285,12 +293,16 @@ def dataset_description(
         root: Address of the server, without a slash at the end.
         chosen: Format to write.
         files: What can be had as a file.
+        contact: Whom to ask, ``mailto:`` or ``https:``.
+        has_server: Whether there is an endpoint beside the files.
     """
     here = NamedNode(vocab.dataset(release.name))
     return write(
         [
             *_catalogue(here, release, root, files, counts.years),
-            *_void(here, counts, root),
+            *(_endpoint(here, root) if has_server else ()),
+            *(_contact(here, contact) if contact else ()),
+            *_void(here, counts),
             *_quality(here, counts),
         ],
         chosen,
@@ -328,12 +340,37 @@ def _is_part(subject: object, files: Collection[object]) -> bool:
     return NamedNode(subject.value.removesuffix("-sha256")) in files
 
 
+def _endpoint(here: NamedNode, root: str) -> Iterable[_Statement]:
+    service = NamedNode(f"{here.value}#service")
+    return _all(
+        (here, "void:sparqlEndpoint", NamedNode(f"{root}/sparql")),
+        (NamedNode(vocab.BASE + DATASETS), "dcat:service", service),
+        (service, "rdf:type", _named("dcat:DataService")),
+        *_both(service, "dcterms:title", "SPARQLエンドポイント", "SPARQL endpoint"),
+        (service, "dcat:endpointURL", NamedNode(f"{root}/sparql")),
+        (service, "dcat:endpointDescription", NamedNode(f"{root}/sparql?format=ttl")),
+        (service, "dcat:servesDataset", here),
+        (service, "dcterms:conformsTo", NamedNode("https://www.w3.org/TR/sparql11-protocol/")),
+        (service, "dcterms:license", _CC_BY),
+    )
+
+
+def _contact(here: NamedNode, contact: str) -> Iterable[_Statement]:
+    node = NamedNode(f"{here.value}#contact")
+    mail = contact.startswith("mailto:")
+    return _all(
+        (here, "dcat:contactPoint", node),
+        (node, "rdf:type", _named("vcard:Kind")),
+        (node, "vcard:fn", Literal("digiden-kg")),
+        (node, "vcard:hasEmail" if mail else "vcard:hasURL", NamedNode(contact)),
+    )
+
+
 def _catalogue(
     here: NamedNode, release: Release, root: str, files: Sequence[Dump], years: Sequence[str]
 ) -> Iterable[_Statement]:
     catalogue = NamedNode(vocab.BASE + DATASETS)
     publisher = NamedNode(f"{here.value}#publisher")
-    service = NamedNode(f"{here.value}#service")
     period = NamedNode(f"{here.value}#period")
     manifest = release.manifest
     words = (
@@ -349,7 +386,6 @@ def _catalogue(
         *_both(catalogue, "dcterms:description", *words),
         (catalogue, "dcterms:publisher", publisher),
         (catalogue, "dcat:dataset", here),
-        (catalogue, "dcat:service", service),
         (catalogue, "foaf:homepage", NamedNode(f"{root}/")),
         (publisher, "rdf:type", _named("foaf:Agent")),
         (publisher, "foaf:name", Literal("digiden-kg")),
@@ -375,13 +411,6 @@ def _catalogue(
             (period, name, Literal(year, datatype=_named("xsd:gYear")))
             for name, year in zip(("dcat:startDate", "dcat:endDate"), years, strict=False)
         ),
-        (service, "rdf:type", _named("dcat:DataService")),
-        *_both(service, "dcterms:title", "SPARQLエンドポイント", "SPARQL endpoint"),
-        (service, "dcat:endpointURL", NamedNode(f"{root}/sparql")),
-        (service, "dcat:endpointDescription", NamedNode(f"{root}/sparql?format=ttl")),
-        (service, "dcat:servesDataset", here),
-        (service, "dcterms:conformsTo", NamedNode("https://www.w3.org/TR/sparql11-protocol/")),
-        (service, "dcterms:license", _CC_BY),
     )
     if previous := manifest.get("previous"):
         yield here, "dcat:previousVersion", NamedNode(vocab.dataset(str(previous)))
@@ -422,7 +451,7 @@ def _checksum(of: NamedNode, value: str) -> Iterable[_Statement]:
     yield node, "spdx:checksumValue", Literal(value, datatype=_named("xsd:hexBinary"))
 
 
-def _void(here: NamedNode, counts: Counts, root: str) -> Iterable[_Statement]:
+def _void(here: NamedNode, counts: Counts) -> Iterable[_Statement]:
     yield from _all(
         (here, "void:triples", Literal(counts.triples)),
         (here, "void:entities", Literal(counts.entities)),
@@ -430,7 +459,6 @@ def _void(here: NamedNode, counts: Counts, root: str) -> Iterable[_Statement]:
         (here, "void:distinctObjects", Literal(counts.objects)),
         (here, "void:classes", Literal(len(counts.classes))),
         (here, "void:properties", Literal(len(counts.properties))),
-        (here, "void:sparqlEndpoint", NamedNode(f"{root}/sparql")),
         (here, "void:uriSpace", Literal(vocab.BASE)),
         (here, "void:rootResource", NamedNode(vocab.source("digiden-2023-04"))),
         (here, "void:exampleResource", NamedNode(vocab.thing("body", "142069"))),

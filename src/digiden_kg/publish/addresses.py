@@ -33,6 +33,8 @@ ONE_LANGUAGE = (
 """What is the same in both languages."""
 DATA = ("search-index/meta.json",)
 """Files of data for scripts, in which what begins with ``/`` is an address."""
+ANYWHERE = "404."
+"""Start of the names of pages that a host shows at any address, so that links in them are whole."""
 PLAIN = {
     "/.well-known/void": "",
     "/.well-known/sparql-examples": "",
@@ -42,7 +44,7 @@ PLAIN = {
 SEEDS = (
     *("/", "/search", "/search-index/meta.json", "/browser-sparql", "/robots.txt"),
     *("/sitemap.xml", "/context.jsonld", "/citation.bib", "/datacite.json", "/prefixes"),
-    *("/.well-known/void", "/.well-known/sparql-examples"),
+    *("/404", "/.well-known/void", "/.well-known/sparql-examples"),
 )
 """Where the walk through the site begins, besides every IRI of the graph."""
 RDF = tuple(offer.names[0] for offer in GRAPHS)

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -25,19 +26,17 @@ from typing import Any
 from pyoxigraph import NamedNode, RdfFormat, parse
 
 from digiden_kg import vocab
+from digiden_kg.dumps import dumps_folder, find_dumps, write_dumps
 from digiden_kg.exceptions import PublishError
 from digiden_kg.publish import hosts
 from digiden_kg.publish.addresses import RDF, SEEDS, NeedsServer, Place, place
 from digiden_kg.publish.render import Failed, Job, Written, link, put, render, start
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
-from digiden_kg.web.offline import PACKED, packed
 from digiden_kg.web.site import LANGUAGES, STATIC
 
 MANIFEST = "site.json"
 """File of a published site that lists all others with their checksums."""
-COMPRESSED = f"files/{PACKED}"
-"""What the browser loads for SPARQL."""
 _BATCH = 48
 _MOST = 4000
 """Pages of one path; more than these are no pages but a computation."""
@@ -91,7 +90,7 @@ def publish_site(
         PublishError: A page does not answer or a link is broken; the old site stays as it is.
     """
     tell = progress or (lambda what, done, total: None)
-    root = (base_url or settings.public_url or vocab.BASE).rstrip("/")
+    root = public_root(base_url, settings)
     out = out.absolute()
     with _alone(out):
         before = _manifest(out)
@@ -101,6 +100,8 @@ def publish_site(
             sizes = [(out / name).stat().st_size for name in before["files"]]
             result.files, result.bytes, result.fresh = len(sizes), sum(sizes), False
             return result
+        tell("dumps", 0, 1)
+        _dump(release, settings)
         staging = _beside(out, "new")
         staging.mkdir()
         known: Mapping[str, str] = before.get("files", {})
@@ -112,7 +113,7 @@ def publish_site(
         redirects = {
             each.place.file: each.redirect for each in walk.written.values() if each.redirect
         }
-        for name, body in _extra(release, root, redirects):
+        for name, body in _extra(root, redirects):
             files[name], is_new = put(job, name, body)
             if is_new:
                 changed.add(name)
@@ -128,11 +129,38 @@ def publish_site(
         return result
 
 
+def public_root(base_url: str | None, settings: Settings) -> str:
+    """Return the public address of a site, without a slash at the end."""
+    return (base_url or settings.public_url or vocab.BASE).rstrip("/")
+
+
+def _dump(release: Release, settings: Settings) -> None:
+    """Write the dumps of a release where the pages look for them, if they are not there.
+
+    Raises:
+        PublishError: They cannot be written.
+    """
+    folder = dumps_folder(release)
+    if release.is_draft or find_dumps(settings, folder):
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".staging-", dir=folder.parent) as name:
+            staged = Path(name, release.name)
+            write_dumps(release, settings, staged)
+            staged.replace(folder)
+    except OSError as error:
+        raise PublishError(
+            f"no dumps can be written to {folder}: {error.strerror}"
+            f" / {folder} にダンプを書き込めません。"
+        ) from error
+
+
 def _walk(job: Job, tell: Progress) -> _Walk:
     """Write every page that can be reached, and every IRI of the graph in every format."""
     walk = _Walk()
     waiting = [*_seeds(job.release)]
-    for each in (*waiting, *_made_here()):
+    for each in waiting:
         walk.seen[each.file] = each
     with ProcessPoolExecutor(
         max_workers=os.cpu_count() or 1,
@@ -203,14 +231,6 @@ def _seeds(release: Release) -> Iterator[Place]:
             yield target
 
 
-def _made_here() -> Iterator[Place]:
-    """Yield what is published and asked of no server."""
-    for name in (COMPRESSED,):
-        found = place(f"/{name}", "ja")
-        assert isinstance(found, Place)
-        yield found
-
-
 def iris(release: Release) -> list[str]:
     """Return every IRI of ours in a release, without fragments."""
     found = set()
@@ -252,11 +272,8 @@ def _check(walk: _Walk) -> None:
 _SHOWN = 40
 
 
-def _extra(
-    release: Release, root: str, redirects: Mapping[str, str]
-) -> Iterator[tuple[str, bytes]]:
+def _extra(root: str, redirects: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Yield the files that are no pages of the server."""
-    yield COMPRESSED, packed(release.dataset)
     for name, text in hosts.rules(root, redirects).items():
         yield name, text.encode()
 

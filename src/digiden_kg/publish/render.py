@@ -7,16 +7,18 @@ import dataclasses
 import hashlib
 import os
 import shutil
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp, Message
 
 from digiden_kg.engine.local import Local
-from digiden_kg.publish.addresses import DATA, NeedsServer, Place, place, relative
+from digiden_kg.publish.addresses import ANYWHERE, DATA, NeedsServer, Place, place, relative
 from digiden_kg.publish.rewrite import (
     Found,
     fragment_of,
@@ -112,7 +114,9 @@ class Renderer:
             )
         found = Found()
         if asked.is_page:
-            text, found = rewrite_page(body.decode(), asked.file, language)
+            anywhere = asked.file.startswith(ANYWHERE)
+            prefix = urlsplit(self._job.root).path + "/" if anywhere else None
+            text, found = rewrite_page(body.decode(), asked.file, language, prefix)
             body = text.encode()
         elif asked.file.startswith(DATA):
             text, found = rewrite_data(body.decode(), asked.file)
@@ -213,8 +217,15 @@ _renderer: list[Renderer] = []
 
 
 def start(job: Job) -> None:
-    """Prepare this process for :func:`render`."""
+    """Prepare this process for :func:`render`; it ends when the one that started it ends."""
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     _renderer[:] = [Renderer(job)]
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def render(places: Sequence[Place]) -> list[Written | Failed]:

@@ -45,15 +45,23 @@ class Found:
     """What links may point to inside it."""
 
 
-def rewrite_page(text: str, file: str, language: str) -> tuple[str, Found]:
-    """Return a page whose links lead to files, and what they lead to."""
+def rewrite_page(
+    text: str, file: str, language: str, prefix: str | None = None
+) -> tuple[str, Found]:
+    """Return a page whose links lead to files, and what they lead to.
+
+    Args:
+        text: The page.
+        file: Where it is kept.
+        language: Its language.
+        prefix: Path of the site on its host, for a page that is shown at any address.
+    """
     found = Found()
-    to = _linker(file, language, found)
+    to = _linker(file, language, found, prefix)
     text = _FORM.sub(lambda form: _form(form, to, language), text)
     text = _SCRIPT.sub(lambda script: script[1] + _data(script[2], to) + script[3], text)
     text = _TAG.sub(lambda tag: _tag(tag[0], to, language), text)
-    depth = file.count("/")
-    root = "../" * depth or "./"
+    root = prefix or "../" * file.count("/") or "./"
     text = text.replace("<html ", f'<html data-static="{root}" ', 1)
     found.ids = [html.unescape(each) for each in _ID.findall(text)]
     return text, found
@@ -62,7 +70,7 @@ def rewrite_page(text: str, file: str, language: str) -> tuple[str, Found]:
 Linker = Callable[[str], str | None]
 
 
-def _linker(file: str, language: str, found: Found) -> Linker:
+def _linker(file: str, language: str, found: Found, prefix: str | None = None) -> Linker:
     """Return what turns an address into a relative one; None for what needs a server."""
 
     def to(address: str) -> str | None:
@@ -70,6 +78,8 @@ def _linker(file: str, language: str, found: Found) -> Linker:
         if isinstance(target, NeedsServer):
             return None
         found.places.append(target)
+        if prefix:
+            return prefix + relative("", target.file) + target.suffix
         inside = target.suffix.startswith("#") and target.file == file
         return ("" if inside else relative(file, target.file)) + target.suffix
 

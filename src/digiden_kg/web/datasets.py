@@ -31,6 +31,8 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
             root_of(request),
             chosen.format,
             [*metadata.release_files(release.path, release.manifest["outputs"]), *dumps.ready()],
+            contact=site.settings.contact,
+            has_server=not site.is_static,
         )
         return described(content, chosen)
 

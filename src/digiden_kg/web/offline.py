@@ -6,16 +6,14 @@ nothing else.
 
 from __future__ import annotations
 
-import functools
-import gzip
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from digiden_kg import vocab
+from digiden_kg.dumps import dumps_folder
 from digiden_kg.normalize import fold_rules
 from digiden_kg.questions import Text
 from digiden_kg.release import DATASET
@@ -26,7 +24,7 @@ from digiden_kg.web.site import LANGUAGES, Site, page_route
 from digiden_kg.web.start import TAGS, by_tag
 
 PACKED = f"{DATASET}.gz"
-"""The dataset as a site of files gives it to browsers."""
+"""The dump that a site of files gives to browsers."""
 _BLOCK = 200
 """Things of one file of the index."""
 _SHARDS = 64
@@ -38,13 +36,15 @@ def add_offline(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/browser-sparql", site)
     async def browser_sparql(request: Request) -> Response:
-        dataset = site.release.dataset
+        dump = site.release.dataset
+        if site.is_static:
+            dump = dumps_folder(site.release) / PACKED
         return site.page(
             request,
             "browser_sparql.html",
             query=site.example,
-            dump=f"/files/{PACKED if site.is_static else DATASET}",
-            size=len(packed(dataset)) if site.is_static else dataset.stat().st_size,
+            dump=f"/files/{dump.name}",
+            size=dump.stat().st_size,
             base=vocab.BASE,
             prefixes=dict(site.prefixes),
             examples=by_tag(site.questions.values()),
@@ -57,6 +57,10 @@ def add_offline(app: FastAPI, site: Site) -> None:
     @page_route(app, "/search", site)
     async def search(request: Request) -> Response:
         return site.page(request, "offline_search.html")
+
+    @page_route(app, "/404", site)
+    async def missing(request: Request) -> Response:
+        return site.page(request, "offline_missing.html")
 
     @page_route(app, "/search-index/{name}.json", site)
     async def part(name: str) -> Response:
@@ -149,9 +153,3 @@ def _path(iri: str) -> str:
     if path.startswith(QUESTION):
         return f"questions/{path.removeprefix(QUESTION)}"
     return f"doc/{path.removeprefix('id/')}" if path.startswith("id/") else path
-
-
-@functools.lru_cache(maxsize=1)
-def packed(dataset: Path) -> bytes:
-    """Return a dataset compressed, the same bytes each time."""
-    return gzip.compress(dataset.read_bytes(), mtime=0)

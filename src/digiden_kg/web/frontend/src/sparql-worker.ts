@@ -4,7 +4,7 @@ import * as engine from "oxigraph/web_bg.wasm";
 import type { Form } from "./lib/query";
 
 export interface Asked {
-  /** Address of the data, as N-Quads; compressed if it ends in .gz. */
+  /** Address of the data, as N-Quads; perhaps compressed. */
   dump: string;
   query: string;
   form: Form;
@@ -24,6 +24,13 @@ const tell = (told: Told) => postMessage(told);
 const wasm = (engine as unknown as { default: string }).default;
 let store: Promise<Store> | undefined;
 
+/** Return what is in a gzip file; anything else, also what the host unpacked, as it is. */
+async function unpacked(content: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  if (content[0] !== 0x1f || content[1] !== 0x8b) return content;
+  const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 async function open(dump: string): Promise<Store> {
   await init({ module_or_path: new URL(wasm, import.meta.url) });
   const response = await fetch(dump);
@@ -40,12 +47,10 @@ async function open(dump: string): Promise<Store> {
       },
     }),
   );
-  const packed = dump.endsWith(".gz");
-  const unpacked = packed ? counted.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>) : counted;
-  const content = new Uint8Array(await new Response(unpacked as BodyInit).arrayBuffer());
+  const content = new Uint8Array(await new Response(counted as BodyInit).arrayBuffer());
   tell({ kind: "reading" });
   const made = new Store();
-  made.load(content, { format: "application/n-quads", no_transaction: true });
+  made.load(await unpacked(content), { format: "application/n-quads", no_transaction: true });
   tell({ kind: "ready", quads: made.size });
   return made;
 }
