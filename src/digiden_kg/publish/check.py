@@ -6,6 +6,7 @@ the site as it would be published. What cannot be known here is said to be unkno
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import json
@@ -102,7 +103,8 @@ def check_publication(
         content = (out / _VOID).read_bytes()
     else:
         job = Job(release, settings, public_root(base_url, settings), Path(), None, {})
-        _, _, content = Renderer(job).get(f"/{_VOID}")
+        with contextlib.closing(Renderer(job)) as renderer:
+            _, _, content = renderer.get(f"/{_VOID}")
     described = _Described(content, str(manifest.get("release", release.name)))
     points = [
         *_licence(described),

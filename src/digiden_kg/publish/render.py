@@ -93,6 +93,10 @@ class Renderer:
     async def _all(self, places: Sequence[Place]) -> list[Written | Failed]:
         return [await self._one(each) for each in places]
 
+    def close(self) -> None:
+        """Give back what it holds."""
+        self._runner.close()
+
     def get(self, address: str) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and body of an address."""
         return self._runner.run(ask(self._app, address, self._job.root))
