@@ -122,3 +122,10 @@ def test_it_works_without_scripts(browser: Browser, real_server: str) -> None:  
     assert "団体数" in page.locator("h1").inner_text()
     assert page.locator("tr.chosen td").nth(1).inner_text() == "21"
     page.context.close()
+
+
+def test_other_figures_are_linked_without_a_form(web: httpx.Client) -> None:
+    page = web.get("/map", params={"view": "tiles", "lang": "en"}).text
+    others = set(re.findall(r'href="/map\?figure=([a-z-]+)&amp;view=tiles&amp;lang=en"', page))
+    assert others >= set(FIGURES) - {"projects-per-body"}
+    assert 'href="/map?figure=projects-per-body&amp;lang=en&amp;format=csv"' in page

@@ -76,6 +76,8 @@ def test_figures_of_the_source(web: httpx.Client) -> None:
     for printed in ("653億円", "378億円", "456億円", "1,845", "992"):
         assert printed in text
     assert "団体数が最も大きいのは優良モデル導入支援型（TYPE1）（846）" in text
+    levels = web.get("/statistics/telework-levels?lang=ja").text
+    assert "事業費が最も大きいのは高水準タイプ、標準タイプ（17億円）" in levels  # a tie
     services = web.get("/statistics/model-services?lang=ja").text
     assert "団体数が最も大きいのは書かない窓口 · 交付決定（146）" in services
 

@@ -122,6 +122,12 @@ async def bind(site: Site, figure: Figure, language: str) -> str:
     return figure.question.bind({"lang": [language]}, lambda each: choices[each.name])
 
 
+async def answer_of(site: Site, figure: Figure, language: str) -> Answer:
+    """Return the answer of a figure; asked once for each release."""
+    text = await bind(site, figure, language)
+    return await site.kept(f"map-{figure.slug}-{language}", lambda: site.ask(text))
+
+
 def read_figures(figure: Figure, answer: Answer) -> dict[str, tuple[Decimal, int]]:
     """Return the figure of each prefecture and its row, by code."""
     at, value = answer.columns.index("prefecture"), answer.columns.index(figure.value)
@@ -167,7 +173,7 @@ async def _page(site: Site, request: Request, figure: Figure, text: str) -> Resp
     chosen = query.get("prefecture") or None
     chosen = chosen if chosen in names else None
     view = "tiles" if query.get("view") == "tiles" else "map"
-    answer = await site.ask(text)
+    answer = await answer_of(site, figure, language)
     values = read_figures(figure, answer)
     ranked = sorted(values, key=lambda code: (-values[code][0], code))
     rows = tuple(answer.rows[values[code][1]] for code in ranked)
@@ -182,6 +188,8 @@ async def _page(site: Site, request: Request, figure: Figure, text: str) -> Resp
         points=[point for body in bodies if (point := body["point"]) is not None],
     )
     headings = {**await site.headings(), **figure.columns}
+    here = {"figure": figure.slug, "lang": language}
+    state = {"view": view if view != "map" else "", "lang": language}
     return site.page(
         request,
         "places.html",
@@ -195,7 +203,12 @@ async def _page(site: Site, request: Request, figure: Figure, text: str) -> Resp
         chosen=_chosen(chosen, names, values, figure, language),
         bodies=[each for each in bodies if chosen in (None, each["code"])],
         text=text,
-        formats={offer.name: address_of(request, format=offer.name) for offer in TABLES},
+        formats={offer.name: f"/map?{_query({**here, 'format': offer.name})}" for offer in TABLES},
+        others=[
+            (each.question.title[language], f"/map?{_query({'figure': each.slug, **state})}")
+            for each in figures_of(site).values()
+            if each is not figure
+        ],
         views={each: address_of(request, view=each) for each in ("map", "tiles")},
     )
 
@@ -245,9 +258,8 @@ def _chosen(
 async def _bodies(site: Site, language: str) -> list[dict[str, Any]]:
     """Return the bodies with a named project, with the projects and where they are."""
     found: dict[str, dict[str, Any]] = {}
-    for prefecture, body, name, latitude, longitude, project, title in await site.page_rows(
-        "named-bodies"
-    ):
+    rows = await site.kept("named-bodies", lambda: site.page_rows("named-bodies"))
+    for prefecture, body, name, latitude, longitude, project, title in rows:
         if getattr(name, "language", None) != language:
             continue
         code, iri, called = code_of(value_of(prefecture)), value_of(body), value_of(name)

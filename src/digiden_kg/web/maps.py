@@ -138,7 +138,8 @@ def value_of(term: Term | None) -> str:
 async def names_of_prefectures(site: Site) -> Mapping[str, tuple[str, Mapping[str, str]]]:
     """Return IRI and names of each prefecture by its two-digit code."""
     found: dict[str, tuple[str, dict[str, str]]] = {}
-    for iri, code, name in await site.page_rows("prefectures"):
+    rows = await site.kept("prefectures", lambda: site.page_rows("prefectures"))
+    for iri, code, name in rows:
         if iri is not None and code is not None and name is not None:
             names = found.setdefault(value_of(code)[:2], (value_of(iri), {}))[1]
             names[getattr(name, "language", None) or ""] = value_of(name)

@@ -86,7 +86,7 @@ async def _map(site: Site, language: str) -> dict[str, Any] | None:
     if not listed:
         return None
     figure = next(iter(listed.values()))
-    answer = await site.ask(await atlas.bind(site, figure, language))
+    answer = await atlas.answer_of(site, figure, language)
     return {"figure": figure, "drawn": await atlas.draw(site, figure, answer, language)}
 
 

@@ -432,9 +432,11 @@ def _charts(
         parts = [row for row in table.rows if not row.is_total and measure in row.figures]
         if measure is None or len(parts) < 2:
             continue
-        greatest = max(parts, key=lambda row: Decimal(row.figures[measure][0]))
-        value = words(measure, greatest.figures[measure][0], measure in money, language)
-        name, what = labels[greatest.iri], label_in(names, measure, language)
+        most = max(Decimal(row.figures[measure][0]) for row in parts)
+        first = [labels[row.iri] for row in parts if Decimal(row.figures[measure][0]) == most]
+        name = ("、" if language == "ja" else ", ").join(first)
+        value = words(measure, str(most), measure in money, language)
+        what = label_in(names, measure, language)
         few = len(parts) > _BARS
         if language == "ja":
             title = f"{what}が最も大きいのは{name}（{value}）"

@@ -300,6 +300,8 @@ export function chart(table: Table, spec: Spec, width: number, title: string): E
     style: { fontFamily: FACE, fontSize: `${FONT}px`, background: "none", color: "var(--text)", overflow: "visible" },
     marks: drawn.marks,
   });
+  // The marks are named in English for nobody: the whole is one picture with one name.
+  made.querySelectorAll("[aria-label]").forEach((mark) => mark.removeAttribute("aria-label"));
   made.setAttribute("role", "img");
   made.setAttribute("aria-label", title + say("（下の表に同じ値）", " (the table below has the same figures)"));
   return made;
