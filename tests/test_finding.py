@@ -11,6 +11,8 @@ from test_browser import browser, opened
 
 __all__ = ["browser"]
 
+expect.set_options(timeout=30_000)  # a machine that does much else draws slowly
+
 
 def test_a_town_is_reached_by_typing_and_two_keys(browser: Browser, real_server: str) -> None:
     page = opened(browser, real_server + "/?lang=ja")

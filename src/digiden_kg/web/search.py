@@ -60,11 +60,8 @@ class Asked:
     view: str
     start: int
     language: str
-
-    @property
-    def words(self) -> list[str]:
-        """The folded words."""
-        return fold(self.text).split()
+    words: list[str]
+    """The folded words of the text."""
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -201,13 +198,14 @@ def _counted(found: Found, labels: Labels, language: str) -> dict[str, list[dict
 def _asked(request: Request) -> Asked:
     query = request.query_params
     chosen = {name: [v for v in query.getlist(name) if v] for name in _TITLES}
-    view = query.get("view", "")
+    view, text = query.get("view", ""), query.get("q", "")
     return Asked(
-        query.get("q", ""),
+        text,
         {name: list(dict.fromkeys(values)) for name, values in chosen.items() if values},
         view if view in _VIEWS else _VIEWS[0],
         _number(request, "start", 0, 10**6),
         language_of(request),
+        fold(text).split(),
     )
 
 
@@ -329,17 +327,19 @@ def _shown(entry: Entry, labels: Labels, asked: Asked) -> dict[str, Any]:
 
 
 def _record(entry: Entry, labels: Labels, asked: Asked) -> dict[str, Any]:
-    shown = _shown(entry, labels, asked)
+    language = asked.language
+    label = entry.label(language)
+    inside = [iri for iri in entry.facets.get("prefecture", ()) if iri != entry.iri]
     return {
         "iri": entry.iri,
-        "address": shown["address"],
+        "address": _address_of(entry, language),
         "kind": entry.kind,
-        "kindLabel": shown["kind"],
-        "label": shown["label"],
-        "labelOther": shown["other"],
-        "matches": spans(shown["label"], asked.words),
-        "prefecture": ", ".join(shown["prefectures"]) or None,
-        "bodies": [name for name, _, _ in shown["bodies"]],
+        "kindLabel": label_in(labels, entry.kind, language),
+        "label": label,
+        "labelOther": entry.labels.get(LANGUAGES[1 - LANGUAGES.index(language)]),
+        "matches": spans(label, asked.words),
+        "prefecture": ", ".join(label_in(labels, iri, language) for iri in inside) or None,
+        "bodies": [label_in(labels, iri, language) for iri in entry.bodies],
     }
 
 
@@ -434,7 +434,7 @@ async def _csv(site: Site, found: Found) -> Response:
 
 async def facet_words(site: Site) -> dict[str, tuple[Text, dict[str, Text]]]:
     """Return the titles of all facets, and what their values are called, for an index of files."""
-    request = Asked("", {}, _VIEWS[0], 0, LANGUAGES[0])
+    request = Asked("", {}, _VIEWS[0], 0, LANGUAGES[0], [])
     found = await _find(site, request)
     labels = await _labels(site, found, (), request)
     return {

@@ -39,7 +39,6 @@ function draw(place: HTMLElement, data: Data): void {
     container: box,
     minZoom: 0.15,
     maxZoom: 3,
-    wheelSensitivity: 0.3,
     elements: [
       ...data.nodes.map(([label, kind, address], at) => ({ data: { id: `n${at}`, label, kind, address } })),
       ...data.edges.map(([from, to, inferred], at) => ({
