@@ -1,4 +1,4 @@
-"""The pages of questions: a sentence to fill in; the answer in words, as table, chart, map, file."""
+"""The pages of questions: a sentence to fill in; answers in words, tables, charts, maps, files."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -15,6 +16,7 @@ from test_browser import browser, opened
 
 __all__ = ["browser"]
 
+QUESTIONS = Path(__file__).parents[1] / "queries" / "questions"
 HTML = {"Accept": "text/html"}
 COSTS = """SELECT ?project ?projectLabel ?projectCost {
   ?project a dg:Project ; rdfs:label ?projectLabel ; dg:projectCost ?projectCost .
@@ -45,13 +47,8 @@ def test_a_question_is_offered_as_an_example_without_being_run(web: httpx.Client
     page = web.get("/sparql?format=html&question=projects-of-a-body").text
     assert "VALUES ?body" in page
     assert "<tbody>" not in page
-    assert page.count("data-insert") == len(list_questions(web))
+    assert page.count("data-insert") == len(list(QUESTIONS.glob("*.rq")))
     assert web.get("/sparql?format=html&question=none").status_code == 404
-
-
-def list_questions(web: httpx.Client) -> set[str]:
-    page = web.get("/?lang=en").text
-    return {each.partition("?")[0] for each in page.split('href="/questions/')[1:]}
 
 
 def test_an_error_names_its_place_in_the_language_of_the_page(web: httpx.Client) -> None:

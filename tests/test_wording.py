@@ -64,3 +64,9 @@ def test_shares_in_words() -> None:
 def test_the_part_of_a_message_in_a_language(message: str, ja: str, en: str) -> None:
     assert wording.part(message, "ja") == ja
     assert wording.part(message, "en") == en
+
+
+def test_the_language_of_a_text() -> None:
+    assert wording.tongue("661,074千円") == "ja"
+    assert wording.tongue("80%") is None
+    assert wording.tongue("日本語", "en") == "en"

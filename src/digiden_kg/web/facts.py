@@ -16,6 +16,7 @@ from pyoxigraph import Literal, NamedNode
 from digiden_kg import vocab
 from digiden_kg.describe import Labels, label_in
 from digiden_kg.results import Term
+from digiden_kg.web import wording
 from digiden_kg.web.site import LANGUAGES, address_of_thing
 
 Row = Sequence[Term | None]
@@ -140,7 +141,8 @@ class Fact:
     @property
     def language(self) -> str | None:
         """The language of a text."""
-        return self.value.language if isinstance(self.value, Literal) else None
+        value = self.value
+        return wording.tongue(value.value, value.language) if isinstance(value, Literal) else None
 
 
 @dataclass(frozen=True, slots=True)

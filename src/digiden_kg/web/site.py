@@ -52,7 +52,7 @@ from digiden_kg.results import (
 )
 from digiden_kg.search import Index, question_entries, read_entries
 from digiden_kg.settings import Settings
-from digiden_kg.web import access, problems, sparql
+from digiden_kg.web import access, problems, sparql, wording
 
 LANGUAGES = ("ja", "en")
 SHOWN = 1000
@@ -107,6 +107,9 @@ def bundle(name: str) -> str | None:
 def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
+
+_BOOLEAN = vocab.expand("xsd:boolean")
+_YES_AND_NO = {"ja": ("はい", "いいえ"), "en": ("yes", "no")}
 
 Route = Callable[..., Awaitable[Response]]
 _T = TypeVar("_T")
@@ -582,7 +585,9 @@ def _cell(
     text = cell_text(shown)
     if is_number(shown) and re.fullmatch(r"-?[0-9]{5,}", text):
         text = f"{int(text):,}"
-    tag = shown.language if isinstance(shown, Literal) else None
+    if isinstance(shown, Literal) and shown.datatype.value == _BOOLEAN:
+        text = _YES_AND_NO[language][shown.value not in ("true", "1")]
+    tag = wording.tongue(text, shown.language) if isinstance(shown, Literal) else None
     if not isinstance(term, NamedNode):
         return Cell(text, None, None, is_number(term) or term is None, tag)
     if shown is term and (names := labels.get(term.value)):

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from babel.dates import format_date
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 
-_FILTERS = ("yen", "full_yen", "number", "percent", "date", "part")
+_FILTERS = ("yen", "full_yen", "number", "percent", "date", "part", "tongue")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
@@ -61,6 +61,11 @@ def date(value: str, language: str) -> str:
     except ValueError:
         return value
     return str(format_date(day, pattern[language != "ja"], locale=language))
+
+
+def tongue(text: str, tag: str | None = None) -> str | None:
+    """Return the language of a text: what it says itself, else Japanese if it is written so."""
+    return tag or ("ja" if _JAPANESE.search(text) else None)
 
 
 def part(message: object, language: str) -> str:
