@@ -39,7 +39,7 @@ _KINDS = ("class", "scheme", "datatype", "values")
 _VIEWS = ("bar", "dot", "line", "slope", "map")
 _VIEW_KEYS = frozenset({"kind", "label", "values", "unit", "top", "sort"})
 _PLACE = re.compile(r"\{(\w+)\}")
-_RESERVED = ("format",)
+RESERVED = ("format", "embed")
 """Names that mean something else in the address of a question."""
 _COMMA = re.compile(r"\s*[,，、]\s*")
 _YEAR = r"-?[0-9]{4,}"
@@ -515,7 +515,7 @@ def _parameter(
         problems.append(
             file.problem((*key, str(unknown)), "unknown key", f"Known: {', '.join(_KINDS)}.")
         )
-    if name in _RESERVED:
+    if name in RESERVED:
         problems.append(file.problem(key, "the name is taken", "Choose another name."))
     kinds = [kind for kind in _KINDS if kind in entry]
     kind = kinds[0] if len(kinds) == 1 else ""

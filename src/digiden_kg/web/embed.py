@@ -11,6 +11,7 @@ from starlette.routing import Match
 
 from digiden_kg import vocab
 from digiden_kg.describe import label_in
+from digiden_kg.web.cards import PICTURE, add_cards, card_of
 from digiden_kg.web.problems import ProblemError
 from digiden_kg.web.site import LANGUAGES, Frame, Site, page_route, root_of
 
@@ -21,8 +22,10 @@ _DAY = 86_400
 
 
 def add_embed(app: FastAPI, site: Site) -> None:
-    """Add the oEmbed interface."""
+    """Add the oEmbed interface, and the images of pages."""
+    add_cards(app, site)
 
+    @page_route(app, "/oembed", site)
     @page_route(app, "/api/oembed", site)
     async def oembed(request: Request) -> Response:
         query = request.query_params
@@ -42,6 +45,9 @@ def add_embed(app: FastAPI, site: Site) -> None:
             "html": frame.code(title, width=str(width), height=height),
             "width": width,
             "height": height,
+            "thumbnail_url": frame.picture(),
+            "thumbnail_width": PICTURE[0],
+            "thumbnail_height": PICTURE[1],
         }
         return JSONResponse(content)
 
@@ -52,6 +58,8 @@ def _frame(app: FastAPI, request: Request, address: str) -> Frame:
     Raises:
         ProblemError: It is none.
     """
+    if address.startswith(vocab.BASE + "id/"):  # an IRI stands for its page
+        address = "/doc/" + address.removeprefix(vocab.BASE + "id/")
     root, parts = root_of(request), urlsplit(address)
     path = unquote(parts.path) or "/"
     scope = {"type": "http", "method": "GET", "path": path}
@@ -80,7 +88,8 @@ async def _title(site: Site, frame: Frame) -> str:
             detail = f"nothing is said of {iri} / {iri} についての記述はありません。"
             raise ProblemError(404, "http", detail, advice="/api/search?q=…")
         return label_in(network.labels, iri, language)
-    return _NAME
+    card = await card_of(site, frame.path, language)
+    return card.title if card else _NAME
 
 
 def _size(text: str | None, usual: int) -> int:

@@ -57,7 +57,7 @@ def add_matching(app: FastAPI, site: Site) -> None:
 
     @page_route(app, f"{PATH}/suggest/entity", site)
     async def suggest_entity(request: Request) -> Response:
-        matcher, language = await _matcher(site), language_of(request)
+        matcher, language = await matcher_of(site), language_of(request)
         prefix, start = _prefix(request)
         found = await asyncio.to_thread(matcher.starting, prefix, LANGUAGES) if prefix else []
         shown = found[start : start + _SUGGESTED]
@@ -66,13 +66,13 @@ def add_matching(app: FastAPI, site: Site) -> None:
 
     @page_route(app, f"{PATH}/suggest/type", site)
     async def suggest_type(request: Request) -> Response:
-        matcher = await _matcher(site)
+        matcher = await matcher_of(site)
         listed = sorted(matcher.sizes, key=lambda each: (-matcher.sizes[each], each))
         return await _suggest_terms(site, request, listed)
 
     @page_route(app, f"{PATH}/suggest/property", site)
     async def suggest_property(request: Request) -> Response:
-        return await _suggest_terms(site, request, list((await _matcher(site)).properties))
+        return await _suggest_terms(site, request, list((await matcher_of(site)).properties))
 
     @page_route(app, f"{PATH}/properties", site)
     async def propose_properties(request: Request) -> Response:
@@ -83,7 +83,9 @@ def add_matching(app: FastAPI, site: Site) -> None:
         return await _preview(site, request)
 
 
-async def _matcher(site: Site) -> Matcher:
+async def matcher_of(site: Site) -> Matcher:
+    """Return what names are matched against, made once for a release."""
+
     async def make() -> Matcher:
         index = await site.index()
         rows = [
@@ -170,7 +172,7 @@ async def _manifest(site: Site, request: Request) -> dict[str, Any]:
 
 
 async def _reconcile(site: Site, request: Request, text: str) -> Response:
-    matcher, language = await _matcher(site), language_of(request)
+    matcher, language = await matcher_of(site), language_of(request)
     queries = read_queries(text, matcher.properties)
     if len(queries) > MOST_QUERIES:
         raise problems.ProblemError(
@@ -216,7 +218,7 @@ async def _reconcile(site: Site, request: Request, text: str) -> Response:
 
 
 async def _extend(site: Site, request: Request, text: str) -> Response:
-    matcher, language = await _matcher(site), language_of(request)
+    matcher, language = await matcher_of(site), language_of(request)
     asked = read_extension(text, _MOST_THINGS, matcher.properties)
     columns = {iri: await _column(site, iri) for iri, _ in asked.properties}
     things = {name: thing_iri(name) for name in asked.things}
@@ -284,7 +286,7 @@ def _value(term: Term, labels: Labels, language: str) -> dict[str, Any]:
 
 
 async def _propose(site: Site, request: Request) -> Response:
-    matcher, language = await _matcher(site), language_of(request)
+    matcher, language = await matcher_of(site), language_of(request)
     name, wish = request.query_params.get("type"), request.query_params.get("limit", "")
     kind = term_iri(name) if name else None
     if kind and kind not in matcher.sizes:
@@ -334,7 +336,7 @@ def _prefix(request: Request) -> tuple[str, int]:
 
 
 async def _preview(site: Site, request: Request) -> Response:
-    matcher, language = await _matcher(site), language_of(request)
+    matcher, language = await matcher_of(site), language_of(request)
     name = request.query_params.get("id", "")
     entry = matcher.entries.get(thing_iri(name))
     if entry is None:
@@ -403,6 +405,13 @@ def _description(entry: Entry, matcher: Matcher, labels: Labels, language: str) 
     parts += [label_in(labels, each, language) for each in places[:2]]
     parts += [matcher.entries[each].label(language) for each in entry.bodies[:2]]
     return " · ".join(dict.fromkeys(parts))
+
+
+async def describe_entry(site: Site, entry: Entry, language: str) -> str:
+    """Return what tells a thing from its namesakes."""
+    matcher = await matcher_of(site)
+    labels = await _names(site, _classes(matcher, [entry]))
+    return _description(entry, matcher, labels, language)
 
 
 def _suggestion(entry: Entry, matcher: Matcher, labels: Labels, language: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from digiden_kg import metadata, vocab
 from digiden_kg.describe import labels_of
 from digiden_kg.exceptions import ParameterError, QueryError
 from digiden_kg.questions import (
+    RESERVED,
     Choice,
     Parameter,
     Question,
@@ -73,7 +74,7 @@ async def _answer_question(site: Site, request: Request, question: Question) -> 
     values = {
         name: request.query_params.getlist(name)
         for name in request.query_params
-        if name != "format" and (name != "lang" or name in question.parameters)
+        if name not in RESERVED and (name != "lang" or name in question.parameters)
     }
     # A page unless something else is asked for: an address in a browser or a mail means the page.
     wanted = request.query_params.get("format")

@@ -409,6 +409,7 @@ class Site:
     ) -> HTMLResponse:
         """Return a page in the language of the reader."""
         language = language_of(request)
+        frame = None if self.is_static or self.release.is_draft else Frame.of(request)
         content = self.templates.get_template(template).render(
             language=language,
             say=lambda ja, en: ja if language == "ja" else en,
@@ -417,7 +418,8 @@ class Site:
             counts=self.release.counts,
             bundle=bundle,
             embed=embedded_part(request),
-            frame=None if self.is_static or self.release.is_draft else Frame.of(request),
+            frame=frame,
+            picture=frame and frame.picture(status == 200),
             **values,
         )
         headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
@@ -451,6 +453,12 @@ class Frame:
     def whole(self) -> str:
         """Address of the page itself."""
         return f"{self.root}{quote(self.path)}?{urlencode(self.query, safe=':/')}"
+
+    def picture(self, found: bool = True) -> str:
+        """Return the address of the image that others show of the page."""
+        own = found and self.path.startswith(("/doc/", "/scheme/", "/source/", "/questions/"))
+        language = dict(self.query)["lang"]
+        return f"{self.root}/preview{quote(self.path) if own else '/site'}.png?lang={language}"
 
     @property
     def oembed(self) -> str:
