@@ -211,8 +211,8 @@ class Network:
             wanted += self.neighbours(each.thing, each.relation, each.outward)
         for link in wanted:
             ends = {link.source, link.target}
-            if ends & view.hidden or any(
-                self.thing(end).group in view.without for end in ends - kept
+            if ends & view.hidden or (
+                view.without and any(self.thing(end).group in view.without for end in ends - kept)
             ):
                 continue
             new = ends - things.keys()

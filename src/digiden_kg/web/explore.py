@@ -154,7 +154,8 @@ def add_explore(app: FastAPI, site: Site) -> None:
         async def file(request: Request, end: str = end, media_type: str = media_type) -> Response:
             kept = await _read(site)
             state = _state(request, kept.network)
-            return _file(kept, state, language_of(request), end, media_type)
+            language = language_of(request)
+            return await asyncio.to_thread(_file, kept, state, language, end, media_type)
 
     @page_route(app, "/api/neighbours", site)
     async def neighbours(request: Request) -> Response:
@@ -608,7 +609,9 @@ async def _page(site: Site, kept: _Kept, request: Request) -> Response:
     connection = await asyncio.to_thread(_connection, kept, state)
     if any(name in query for name in _VERBS) and failure is None:
         return RedirectResponse(state.address(language), 303)
-    shown = _shown(kept, state, connection)
+    # A view of thousands of things takes its time; others are answered meanwhile.
+    shown = await asyncio.to_thread(_shown, kept, state, connection)
+    tree = await asyncio.to_thread(_tree, kept, state, shown, language)
     at = state.at or (shown.things[0] if shown.things else None)
     found = await describe(site.ask, at) if at else None
     names = {each: state.address(language, f".{each}") for each in _FORMATS}
@@ -626,7 +629,7 @@ async def _page(site: Site, kept: _Kept, request: Request) -> Response:
         ends=[_shown_end(kept, end, language) for end in state.ends],
         choices=choices,
         connection=_path_record(kept, state.ends, connection, language) if connection else None,
-        tree=_tree(kept, state, shown, language),
+        tree=tree,
         others=_others(kept, state, shown, language),
         among=state.among,
         shown=shown,
@@ -747,8 +750,13 @@ def _others(kept: _Kept, state: _State, shown: Shown, language: str) -> list[dic
 
 
 def _short(kept: _Kept, iri: str, language: str) -> dict[str, Any]:
-    record = _record(kept, iri, language)
-    return {name: record[name] for name in ("name", "label", "classLabel", "group")}
+    thing = kept.network.thing(iri)
+    return {
+        "name": vocab.shorten(iri),
+        "label": _label(kept, iri, language),
+        "classLabel": label_in(kept.terms, thing.kind, language) if thing.kind else None,
+        "group": thing.group,
+    }
 
 
 def _panel(

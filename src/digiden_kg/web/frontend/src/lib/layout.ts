@@ -79,27 +79,30 @@ function push(
   const dy = new Float64Array(count);
   // In a crowd only the nearest things push, so that a round stays short.
   const reach = count > 600 ? REACH / 3 : REACH;
-  const cells = new Map<number, number[]>();
   const column = new Int32Array(count);
   const row = new Int32Array(count);
-  for (let at = 0; at < count; at++) {
+  // Who is in a cell: the first of each cell, and who comes next, as a chain.
+  const first = new Map<number, number>();
+  const next = new Int32Array(count).fill(-1);
+  for (let at = count - 1; at >= 0; at--) {
     column[at] = Math.floor(x[at]! / reach);
     row[at] = Math.floor(y[at]! / reach);
     const key = column[at]! * 65_536 + row[at]!;
-    const cell = cells.get(key);
-    if (cell) cell.push(at);
-    else cells.set(key, [at]);
+    next[at] = first.get(key) ?? -1;
+    first.set(key, at);
   }
+  const limit = reach * reach;
   for (let at = 0; at < count; at++) {
     for (let c = column[at]! - 1; c <= column[at]! + 1; c++) {
       for (let r = row[at]! - 1; r <= row[at]! + 1; r++) {
-        for (const other of cells.get(c * 65_536 + r) ?? []) {
+        for (let other = first.get(c * 65_536 + r) ?? -1; other >= 0; other = next[other]!) {
           if (other <= at) continue;
           let ox = x[at]! - x[other]!;
           const oy = y[at]! - y[other]!;
           if (!ox && !oy) ox = at - other;
-          const distance = Math.hypot(ox, oy);
-          if (distance >= reach) continue;
+          const square = ox * ox + oy * oy;
+          if (square >= limit) continue;
+          const distance = Math.sqrt(square);
           const force = (reach - distance) / reach / distance * 28;
           dx[at]! += ox * force;
           dy[at]! += oy * force;
@@ -112,7 +115,7 @@ function push(
   for (const [a, b] of links) {
     const ox = x[b]! - x[a]!;
     const oy = y[b]! - y[a]!;
-    const distance = Math.hypot(ox, oy) || 1;
+    const distance = Math.sqrt(ox * ox + oy * oy) || 1;
     // The things around a hub have to find room in a wide ring.
     const crowd = Math.max(neighbours[a]!.length, neighbours[b]!.length);
     const force = (distance - SPRING - 12 * Math.sqrt(crowd)) / distance * 0.12;
@@ -123,7 +126,7 @@ function push(
   }
   const most = 8 + 60 * heat;
   for (let at = 0; at < count; at++) {
-    const far = Math.hypot(dx[at]!, dy[at]!);
+    const far = Math.sqrt(dx[at]! * dx[at]! + dy[at]! * dy[at]!);
     const step = weight[at]! * (far > most ? most / far : 1);
     x[at]! += dx[at]! * step;
     y[at]! += dy[at]! * step;
