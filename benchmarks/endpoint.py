@@ -216,6 +216,11 @@ def rows(folder: Path) -> None:
         took = time.perf_counter() - start
         say(f"{ROWS:,} rows of CSV (synthetic), first byte", first * 1000, "ms")
         say(f"{ROWS:,} rows of CSV (synthetic)", ROWS / took, "rows/s")
+        start = time.perf_counter()
+        ask(port, AGGREGATE)
+        slow = time.perf_counter() - start
+        again = slow / best(port, AGGREGATE, 200)
+        say(f"repeated aggregate over {ROWS:,} statements, against uncached", again, "x")
         say("growth of the front meanwhile", (resident(port) - before) / (1 << 20), "MiB")
 
 
