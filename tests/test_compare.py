@@ -71,6 +71,21 @@ def test_targets_stand_beside_their_indicators(web: httpx.Client) -> None:
     assert "2026年度 5,000人" in page
 
 
+def test_a_prefecture_is_measured_by_its_own_residents_and_projects(web: httpx.Client) -> None:
+    page = web.get("/compare", params={"body": "070009", "lang": "en"}).text
+    # 400百万円 for 1,787,126 people; the project of 昭和村 is not divided by them.
+    row = page.partition("Project cost per resident</th>")[2].partition("</tr>")[0]
+    assert re.findall(r'<strong title="([^"]+)"', row) == ["224 yen"]
+    assert "1 body, " in words(page)
+
+
+def test_a_town_that_is_not_named_is_not_said_to_have_nothing(web: httpx.Client) -> None:
+    # 横浜市 stands nowhere in the document.
+    page = words(web.get("/compare", params={"body": "141003", "lang": "ja"}).text)
+    assert "資料に名前がありません（事業がないとは限りません）" in page
+    assert "21団体・43件" in page
+
+
 def test_rows_of_one_or_of_all_can_be_asked_for(web: httpx.Client) -> None:
     pair = ("142069", "222062")
     every = {

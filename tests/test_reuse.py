@@ -145,3 +145,6 @@ def test_what_is_shared_is_in_the_interface_too(
     a, b = sorted(by_prefecture, key=lambda each: -len(by_prefecture[each]))[:2]
     shared = web.get("/api/reuse", params={"a": a, "b": b}).json()["shared"]
     assert {each["iri"] for each in shared} == by_prefecture[a] & by_prefecture[b]
+    page = web.get("/reuse", params={"a": a, "b": b, "lang": "en"}).text
+    codes = [each.rpartition("/")[2] for each in (a, b)]
+    assert f'href="/compare?body={codes[0]}&amp;body={codes[1]}&amp;lang=en"' in page

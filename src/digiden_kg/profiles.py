@@ -236,7 +236,9 @@ _TRAITS = ("category", "theme", "service")
 
 
 def _likeness(each: Alike) -> float:
-    size = 10 - abs(math.log(each.sizes[0] / each.sizes[1])) if each.sizes else 0
+    size = 0.0
+    if each.sizes:
+        size = (10 if "kind" in each.shared else 3) - abs(math.log(each.sizes[0] / each.sizes[1]))
     weights = {"prefecture": 2, "kind": 2, "theme": 2, "category": 1, "service": 2}
     return size + sum(weights[row] * len(values) for row, values in each.shared.items())
 

@@ -49,9 +49,10 @@ _MONEY: Mapping[str, Text] = {
 }
 _MEASURES: Mapping[str, Text] = {
     "bodies": {"ja": "団体", "en": "bodies"},
-    "projects": {"ja": "事業", "en": "projects"},
+    "projects": {"ja": "件", "en": "projects"},
     "share": {"ja": "国費", "en": "national share"},
 }
+_ONE = {"bodies": "body", "projects": "project"}
 _LIKE: Mapping[str, Text] = {
     "prefecture": {"ja": "同じ都道府県", "en": "same prefecture"},
     "kind": {"ja": "同じ種類", "en": "same kind"},
@@ -221,6 +222,11 @@ def _link(iri: str, names: Labels, language: str) -> tuple[str, str | None]:
     return label_in(names, iri, language), address_of_thing(iri, language)
 
 
+def _of(column: Body, body: Body, names: Labels, language: str) -> tuple[str, str | None] | None:
+    """Return whose fact it is, where a column stands for more than one body."""
+    return _link(body.iri, names, language) if column.is_prefecture else None
+
+
 def _links(iris: Iterable[str], names: Labels, language: str) -> list[tuple[str, str | None]]:
     return [_link(iri, names, language) for iri in iris]
 
@@ -252,18 +258,18 @@ def _column(
 
 def _published(
     body: Body, profiles: Profiles, names: Labels, language: str
-) -> list[tuple[str, list[tuple[str, str, str, str | None]]]]:
-    """Return the figures of a body's prefecture by grant type: measure, amount, passage."""
-    found: dict[str, list[tuple[str, str, str, str | None]]] = {}
+) -> list[tuple[str, list[tuple[str, str, str | None]]]]:
+    """Return the figures of a body's prefecture by grant type: what in words, and its passage."""
+    found: dict[str, list[tuple[str, str, str | None]]] = {}
     for each in profiles.published.get(body.prefecture, ()):
         write = wording.yen if each.measure == "share" else wording.number
-        found.setdefault(each.type, []).append(
-            (
-                _MEASURES[each.measure][language],
-                write(each.value, language),
-                *_link(each.passage, names, language),
-            )
-        )
+        words = write(each.value, language)
+        if language == "en":
+            unit = _MEASURES[each.measure]["en"]
+            words += f" {_ONE.get(unit, unit) if each.value == 1 else unit}"
+        elif each.measure != "share":
+            words += _MEASURES[each.measure]["ja"]
+        found.setdefault(each.type, []).append((words, *_link(each.passage, names, language)))
     return list(found.items())
 
 
@@ -318,7 +324,7 @@ def _items(
         body, fact = held
         own = fact.row in _LISTS
         return {
-            "body": None if body == column else _link(body.iri, names, language),
+            "body": _of(column, body, names, language),
             "thing": _link(fact.value, names, language) if own else None,
             "targets": [
                 (target.year, f"{wording.number(target.value, language)}{target.unit}")
@@ -358,7 +364,7 @@ def _money(
                 {
                     "amount": int(fact.value),
                     "each": None,
-                    "body": None if inside == body else _link(inside.iri, names, language),
+                    "body": _of(body, inside, names, language),
                     "project": _link(fact.project, names, language),
                     "sources": _links(fact.passages, names, language),
                 }
@@ -371,9 +377,9 @@ def _money(
     for body in bodies:
         cell = []
         people = profiles.populations.get(body.iri, ())
-        for _, fact in (
-            _held(body, profiles, ("cost",)) if people and not body.is_prefecture else ()
-        ):
+        for inside, fact in _held(body, profiles, ("cost",)) if people else ():
+            if inside != body:  # the residents of the prefecture are not those of a body in it
+                continue
             cell.append(
                 {
                     "amount": round(int(fact.value) / people[0].value),

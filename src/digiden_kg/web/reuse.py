@@ -127,6 +127,15 @@ def add_reuse(app: FastAPI, site: Site) -> None:
             without=asked.address(without=("service", "prefecture")),
             shared=_shared(uses, asked, names) if all(asked.pair) else None,
             pair=[label_in(names, iri, language) if iri else "" for iri in asked.pair],
+            compare="/compare?"
+            + urlencode(
+                [
+                    *(("body", profiles.bodies[iri].code) for iri in asked.pair),
+                    ("lang", language),
+                ]
+            )
+            if all(iri in profiles.bodies for iri in asked.pair)
+            else None,
             hubs=_hubs(hubs, names, language) if asked.view == "network" else [],
             drawing=_drawing(hubs, names, language) if asked.view == "network" else None,
             formats={
