@@ -51,6 +51,7 @@ PAGES = [
     "/map",
     "/map?figure=card-money&view=tiles&prefecture=33",
     "/downloads",
+    "/question/indicators-of-a-project",
     "/browser-sparql",
     "/api",
     "/ontology",

@@ -224,3 +224,32 @@ def test_serve_prints_where_it_is_and_ends_quietly(
         (line,) = err.splitlines()  # the access log, and no traceback
         assert json.loads(line)["outcome"] == "ok"
         assert not out
+
+
+def test_export_writes_one_dump_or_all(digiden, tmp_path: Path, tiny_release: Release) -> None:
+    names = digiden("export", "--list").stdout.split()
+    assert names == [f"digiden.{end}.gz" for end in ("nq", "trig", "ttl", "jsonld")]
+
+    nquads = digiden("export", "digiden.nq").stdout
+    assert nquads == tiny_release.dataset.read_text(encoding="utf-8")
+    digiden("export", "digiden.ttl", "--out", str(tmp_path / "a.ttl"))
+    assert "@prefix dg:" in (tmp_path / "a.ttl").read_text(encoding="utf-8")
+
+    folder = tmp_path / "all"
+    listed = digiden("export", "--all", str(folder), "--format", "ttl", "-f", "nq").stdout
+    assert listed.split()[1::2] == ["digiden.ttl.gz", "digiden.nq.gz"]
+    assert {path.name for path in folder.iterdir()} == {*listed.split()[1::2], "SHA256SUMS"}
+
+
+def test_export_says_what_is_wrong(digiden, tmp_path: Path) -> None:
+    assert "'digiden.hdt'" in digiden("export", "digiden.hdt", status=1).stderr
+    assert "there are: nq" in digiden("export", "--all", str(tmp_path), "-f", "x", status=1).stderr
+    missing = tmp_path / "none" / "a.ttl"
+    assert (
+        "a.ttl cannot be written"
+        in digiden("export", "digiden.ttl", "--out", str(missing), status=1).stderr
+    )
+    for wrong in ((), ("digiden.ttl", "--list"), ("digiden.ttl", "--format", "ttl")):
+        digiden("export", *wrong, status=2)
+    digiden("export", "nothing.csv", "--out", str(tmp_path / "b.csv"), status=1)
+    assert list(tmp_path.iterdir()) == []
