@@ -48,7 +48,8 @@ class _Text(HTMLParser):
 def text_of(web: httpx.Client, path: str, language: str = "ja") -> str:
     answer = web.get(path, params={"lang": language}, headers=HTML)
     assert answer.status_code == 200, path
-    return re.sub(r"\s+", " ", "".join(_Text(answer.text).parts))
+    text = "".join(_Text(answer.text).parts).replace("\u2060", "")
+    return re.sub(r"\s+", " ", text)
 
 
 @pytest.mark.parametrize("path", [BODY, PROJECT])

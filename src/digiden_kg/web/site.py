@@ -523,6 +523,7 @@ def address_of(request: Request, **changes: str) -> str:
     return f"{request.url.path}?{urlencode([*pairs, *changes.items()])}"
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def address_of_thing(iri: str, language: str | None) -> str | None:
     """Return where the page of an IRI of ours is on this server, None for those of others."""
     if not iri.startswith(vocab.BASE):

@@ -161,6 +161,11 @@ async def _document(site: Site, request: Request, path: str) -> Response:
     moved = await _replacement(site, request, iri)
     if moved:
         return moved
+    address = address_of_thing(iri, None) or "/"
+    headers = {**VARY, "Link": links_of(iri, address)}
+    if chosen.format is _BIBTEX and (names := (await site.labels([iri])).get(iri)):
+        title = label_in({iri: names}, iri, language_of(request))
+        return tagged(request, bibtex(site.release, iri, title).encode(), chosen, headers)
     relation = request.query_params.get("relation")
     offset = request.query_params.get("offset", "0")
     found = await describe(
@@ -171,11 +176,8 @@ async def _document(site: Site, request: Request, path: str) -> Response:
     )
     if found is None:
         return await elsewhere(site, request, iri)
-    address = address_of_thing(iri, None) or "/"
-    headers = {**VARY, "Link": links_of(iri, address)}
-    if chosen.format is _BIBTEX:
-        content = bibtex(site.release, iri, found.label(iri, language_of(request))).encode()
-        return tagged(request, content, chosen, headers)
+    if chosen.format is _BIBTEX:  # what has no name is cited by its IRI
+        return tagged(request, bibtex(site.release, iri, iri).encode(), chosen, headers)
     if chosen.format is HTML:
         return await _page(site, request, found, address, headers)
     return tagged(request, write(found, chosen.format), chosen, headers)
@@ -256,11 +258,16 @@ async def _page(
         query=entity.query if entity else f"DESCRIBE <{found.iri}>",
         embedded=_schema_org(found, language),
         every_open="relation" in request.query_params,
-        accessed=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        # A file is read on another day than it is made.
+        accessed=None if site.is_static else _today(),
         **(entity.values if entity else {}),
     )
     page.headers.update(headers)
     return page
+
+
+def _today() -> str:
+    return datetime.datetime.now(tz=datetime.UTC).date().isoformat()
 
 
 def _term(site: Site, found: Description, predicate: str, language: str) -> str:

@@ -6,6 +6,7 @@ The exact value stays in the data: a page that shortens a value gives the full o
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -16,6 +17,7 @@ _FILTERS = ("yen", "full_yen", "number", "percent", "date", "part", "tongue")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
+@functools.lru_cache(maxsize=4096)
 def yen(value: Decimal | int | str, language: str) -> str:
     """Return an amount in yen in short words: 22.8億円, 2.28 billion yen."""
     amount = Decimal(value)
@@ -31,21 +33,25 @@ def yen(value: Decimal | int | str, language: str) -> str:
     return short + _unit(language)
 
 
+@functools.lru_cache(maxsize=4096)
 def full_yen(value: Decimal | int | str, language: str) -> str:
     """Return an amount in yen with all its digits: 2,280,000,000円."""
     return number(value, language) + _unit(language)
 
 
+@functools.lru_cache(maxsize=4096)
 def number(value: Decimal | int | str, language: str) -> str:
     """Return a number with its thousands apart."""
     return str(format_decimal(Decimal(value), locale=language))
 
 
+@functools.lru_cache(maxsize=4096)
 def percent(value: Decimal | str, language: str) -> str:
     """Return a share (0.5) as 50%, with at most one digit after the point."""
     return str(format_percent(Decimal(value), "#,##0.#%", locale=language))
 
 
+@functools.lru_cache(maxsize=4096)
 def date(value: str, language: str) -> str:
     """Return a day, month or year as written in ISO 8601 in words: 2022年12月1日, 1 December 2022.
 
