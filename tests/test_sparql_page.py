@@ -160,3 +160,35 @@ def test_an_answer_is_drawn_as_a_chart_and_as_a_network(
     page.wait_for_selector(".network canvas")
     assert page.wrong == []  # type: ignore[attr-defined]
     page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "seen"),
+    [
+        # Bodies are counted in their prefectures: the document names two of Okayama with a cost.
+        (
+            "SELECT ?b { ?p dg:grantedTo ?b ; dg:projectCost ?c }",
+            "Colour: rows of each prefecture",
+            "Okayama Prefecture: ",
+        ),
+        # 102 projects of TYPE1 are printed for Hokkaido.
+        (
+            "SELECT ?f (MAX(?n) AS ?projects) { ?o dg:prefecture ?f ; dg:projectCount ?n }"
+            " GROUP BY ?f",
+            "Colour: figures of projects",
+            "Hokkaido: 102",
+        ),
+    ],
+)
+def test_prefectures_and_bodies_are_shown_on_a_map(
+    web: httpx.Client, query: str, words: str, seen: str
+) -> None:
+    page = web.get("/sparql", params={"query": query, "format": "html", "lang": "en"}).text
+    assert words in page
+    assert seen in page
+    assert 'href="/doc/body/330001?lang=en" class="area' in page
+
+
+def test_an_answer_without_places_has_no_map(web: httpx.Client) -> None:
+    page = web.get("/sparql", params={"query": COSTS, "format": "html", "lang": "en"}).text
+    assert "Show on a map" not in page

@@ -29,6 +29,7 @@ from digiden_kg.describe import labels_of
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import TABLES, XLSX, Answer
 from digiden_kg.web import problems
+from digiden_kg.web.maps import any_map
 from digiden_kg.web.site import Site, iris_without_names, language_of, page_route, table_of
 
 
@@ -111,7 +112,7 @@ async def _show(site: Site, request: Request) -> Response:
     wish = read_wish(model, parameters)
     if wish is None:
         return site.page(request, "builder.html", model=model, wish=None)
-    table = error = None
+    table = error = drawn = None
     total, rows = 0, []
     try:
         total = _number(await site.ask(wish.count_query()))
@@ -126,6 +127,7 @@ async def _show(site: Site, request: Request) -> Response:
             answer = await site.ask(query)
             labels = await labels_of(site.ask, iris_without_names(answer))
             table = table_of(answer, language, await site.headings(), labels)
+            drawn = await any_map(site, answer, language)
     except QueryError as caught:
         error = caught
     return site.page(
@@ -138,6 +140,7 @@ async def _show(site: Site, request: Request) -> Response:
         total=total,
         query=query,
         table=table,
+        map=drawn,
         error=error,
         columns=_columns(wish),
         groups=_groups(model, wish),

@@ -26,6 +26,7 @@ from digiden_kg.results import (
 )
 from digiden_kg.syntax import declare
 from digiden_kg.web import access, graph_store, problems, sparql
+from digiden_kg.web.maps import any_map
 from digiden_kg.web.site import (
     SHOWN,
     Site,
@@ -93,7 +94,7 @@ async def _answer_query(site: Site, request: Request, asked: sparql.SparqlReques
 
 
 async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:
-    table = text = error = None
+    table = text = error = drawn = None
     language, started = language_of(request), time.perf_counter()
     if asked.query is not None:
         access.note_of(request.scope).query = access.query_hash(asked.query)
@@ -107,6 +108,7 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
             seconds = time.perf_counter() - started
             labels = await labels_of(site.ask, iris_without_names(answer))
             table = table_of(answer, language, await site.headings(), labels)
+            drawn = None if site.release.is_draft else await any_map(site, answer, language)
         elif asked.query is not None:
             chunks = await site.engine.evaluate(
                 asked.query,
@@ -130,6 +132,7 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
         query=query,
         asked=asked.query is not None,
         table=table,
+        map=drawn,
         text=text,
         error=error,
         place=_place(query, error),

@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from pyoxigraph import NamedNode
+
 from digiden_kg import vocab
-from digiden_kg.results import Term
-from digiden_kg.web.site import STATIC, Site
+from digiden_kg.results import Answer, Term, is_number
+from digiden_kg.web import wording
+from digiden_kg.web.site import STATIC, Site, address_of_thing
 
 LEVELS = 5
 """Steps of colour; level 0 is for prefectures of which nothing is said."""
@@ -203,3 +206,69 @@ async def prefecture_map(
     if any(not area.level for area in areas):
         legend.insert(0, (0, silent))
     return PrefectureMap(areas, legend, points, any(shape.main for shape in shapes().values()))
+
+
+async def map_of(
+    site: Site, answer: Answer, language: str, place: int, figure: int | None, unit: str | None
+) -> PrefectureMap:
+    """Return the map of an answer; each prefecture leads to its page.
+
+    Args:
+        site: Knows the prefectures.
+        answer: The answer.
+        language: Language of the page.
+        place: Column of prefectures or of bodies in them.
+        figure: Column of the figures; if there is none the rows of each prefecture are counted.
+        unit: ``yen`` for amounts.
+    """
+    values: dict[str, Decimal] = {}
+    for row in answer.rows:
+        body = row[place]
+        if not isinstance(body, NamedNode):
+            continue
+        code = code_of(body.value)
+        if figure is None:
+            values[code] = values.get(code, Decimal(0)) + 1
+        elif is_number(row[figure]):
+            values[code] = Decimal(value_of(row[figure]))
+    known = await names_of_prefectures(site)
+    written = wording.yen if unit == "yen" else wording.number
+
+    def link(code: str) -> str:
+        return address_of_thing(known[code][0], language) or ""
+
+    return await prefecture_map(
+        site, language, values, words=lambda value: written(value, language), link=link
+    )
+
+
+async def any_map(
+    site: Site, answer: Answer, language: str
+) -> tuple[str | None, PrefectureMap] | None:
+    """Return a map of any answer that has a column of prefectures or bodies, None for others.
+
+    With it comes the column whose figures it shows, None where it counts rows.
+    """
+    bodies = vocab.thing("body", "")
+    places = [
+        at
+        for at in range(len(answer.columns))
+        if all(
+            isinstance(row[at], NamedNode) and value_of(row[at]).startswith(bodies)
+            for row in answer.rows
+        )
+    ]
+    if not places or len(answer.rows) < 2:
+        return None
+    listed = [value_of(row[places[0]]) for row in answer.rows]
+    prefectures = {iri for iri, _ in (await names_of_prefectures(site)).values()}
+    numbers = [
+        at
+        for at in range(len(answer.columns))
+        if any(row[at] is not None for row in answer.rows)
+        and all(row[at] is None or is_number(row[at]) for row in answer.rows)
+    ]
+    alone = len(set(listed)) == len(listed) and set(listed) <= prefectures
+    figure = numbers[-1] if alone and numbers else None
+    drawn = await map_of(site, answer, language, places[0], figure, None)
+    return (None if figure is None else answer.columns[figure]), drawn

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -25,13 +24,12 @@ from digiden_kg.questions import (
     heading,
     read_values,
 )
-from digiden_kg.results import GRAPHS, HTML, TABLES, XLSX, Answer, is_number
-from digiden_kg.web import maps, problems, sparql, wording
+from digiden_kg.results import GRAPHS, HTML, TABLES, XLSX, Answer
+from digiden_kg.web import maps, problems, sparql
 from digiden_kg.web.site import (
     Cell,
     Site,
     address_of,
-    address_of_thing,
     choose,
     language_of,
     page_route,
@@ -286,19 +284,5 @@ async def _map(
     view = question.view
     if view is None or view.kind != "map":
         return None
-    place, at = answer.columns.index(view.label), answer.columns.index(view.values[0])
-    values: dict[str, Decimal] = {}
-    for row in answer.rows:
-        prefecture, figure = row[place], row[at]
-        if isinstance(prefecture, NamedNode) and isinstance(figure, Literal) and is_number(figure):
-            values[maps.code_of(prefecture.value)] = Decimal(figure.value)
-    known = await maps.names_of_prefectures(site)
-
-    def words(value: Decimal) -> str:
-        number = wording.yen if view.unit == "yen" else wording.number
-        return number(value, language)
-
-    def link(code: str) -> str:
-        return address_of_thing(known[code][0], language) or ""
-
-    return await maps.prefecture_map(site, language, values, words=words, link=link)
+    place, figure = (answer.columns.index(each) for each in (view.label, view.values[0]))
+    return await maps.map_of(site, answer, language, place, figure, view.unit)
