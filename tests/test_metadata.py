@@ -244,10 +244,14 @@ def test_the_questions_are_a_graph_of_the_dataset(real_store: Store) -> None:
     questions = load_questions(PROJECT / "queries" / "questions")
     assert found == {f"{vocab.BASE}question/{question.slug}" for question in questions}
     select = NamedNode(vocab.expand("sh:select"))
+    prefixes = NamedNode(vocab.expand("sh:prefixes"))
+    declare = NamedNode(vocab.expand("sh:declare"))
     for question in questions:
         node = NamedNode(f"{vocab.BASE}question/{question.slug}")
         (text,) = real_store.quads_for_pattern(node, select, None, DefaultGraph())
         assert text.object.value == question.text
+        (declared,) = real_store.quads_for_pattern(node, prefixes, None, graph)
+        assert list(real_store.quads_for_pattern(declared.object, declare, None, DefaultGraph()))
         for parameter in question.parameters:
             path = NamedNode(f"{node.value}#{parameter}")
             (of,) = real_store.quads_for_pattern(None, NamedNode(str(SH.path)), path, graph)

@@ -542,7 +542,10 @@ def question_descriptions(questions: Iterable[Question], root: str, chosen: Form
 
 def question_triples(questions: Iterable[Question]) -> Iterator[Triple]:
     """Yield what saved questions say of themselves wherever they are asked."""
+    prefixes = NamedNode(vocab.BASE + vocab.SHAPES)  # which declares them inside of the dataset
     for question in questions:
+        here = NamedNode(question_iri(question.slug))
+        yield Triple(here, _named("sh:prefixes"), prefixes)
         for subject, predicate, value in _question(question):
             yield Triple(subject, _named(predicate), value)
 
