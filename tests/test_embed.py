@@ -102,6 +102,7 @@ def test_the_code_of_the_menu_shows_a_part_in_a_page_of_others(
     assert inside.locator("tbody tr").count() == 47
     assert not inside.locator(".japan").is_visible()
     assert inside.locator("h1").is_visible()
+    assert inside.get_by_text("@svg-maps/japan").is_visible(), "whose it is stays with it"
     assert [each for each in wrong if "favicon" not in each and "404" not in each] == []
     context.close()
 
@@ -116,3 +117,15 @@ def test_a_page_that_is_not_asked_for_cannot_be_framed(
     host.goto(f"{origin}/index.html")
     assert host.frame_locator("iframe").locator("main").count() == 0
     context.close()
+
+
+def test_a_framed_graph_can_be_followed_and_stays_framed(
+    browser: Browser, real_server: str
+) -> None:
+    page = opened(browser, f"{real_server}/explore?iri=id:body/142069&lang=en&embed=1")
+    page.locator('.expand [value$="in dg:grantedTo"]').click()
+    page.wait_for_url(re.compile("grantedTo.*embed=1"))
+    assert page.locator("#tree li").count() == 2
+    assert page.locator("header, .data-menu").count() == 0
+    assert page.wrong == []
+    page.context.close()

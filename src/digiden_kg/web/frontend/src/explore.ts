@@ -221,6 +221,8 @@ let wanted: AbortController | undefined;
 async function go(query: URLSearchParams, push = true): Promise<void> {
   wanted?.abort();
   wanted = new AbortController();
+  const part = document.body.dataset.part; // within a page of others it stays so
+  if (part) query.set("embed", part);
   const where = addressOf("/explore", query);
   const slow = setTimeout(() => board.setAttribute("aria-busy", "true"), 300);
   try {

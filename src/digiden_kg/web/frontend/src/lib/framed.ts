@@ -7,9 +7,9 @@ export function framed(body: HTMLElement): void {
   const wanted = readPart(body.dataset.part ?? "");
   const part = wanted && body.querySelectorAll<HTMLElement>(`main ${PARTS[wanted.kind]}`)[wanted.place];
   if (part) {
-    part.dataset.shown = "whole";
-    for (let each = part.parentElement; each && each.id !== "main"; each = each.parentElement) each.dataset.shown = "";
-    body.querySelectorAll<HTMLElement>("main h1").forEach((each) => (each.dataset.shown = "whole"));
+    // The title, how complete it is and whose it is belong to every part.
+    const kept = [...body.querySelectorAll<HTMLElement>("main h1, main .note, main .complete")];
+    for (const each of [part, ...kept.filter((each) => !each.closest("form, details, table"))]) show(each);
     body.classList.add("picked");
   }
   if (window.parent === window) return;
@@ -21,6 +21,11 @@ export function framed(body: HTMLElement): void {
   addEventListener("message", (event) => {
     if ((event.data as Message | null)?.digiden === "measure") tell();
   });
+}
+
+function show(part: HTMLElement): void {
+  part.dataset.shown = "whole";
+  for (let each = part.parentElement; each && each.id !== "main"; each = each.parentElement) each.dataset.shown ??= "";
 }
 
 /** Let the menu that offers the page to others also offer its parts. */
