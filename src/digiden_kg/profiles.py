@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from digiden_kg.results import Term
 
@@ -158,6 +159,10 @@ class Profiles:
         Args:
             kinds: ``service`` unless others are asked for: ``platform``, ``partner``.
         """
+        return [use for use in self._every if use.row in (kinds or ("service",))]
+
+    @cached_property
+    def _every(self) -> list[Use]:
         found = []
         for project, facts in self.facts.items():
             rows: dict[str, list[Fact]] = {}
@@ -178,7 +183,7 @@ class Profiles:
                     fields,
                     thing.passages,
                 )
-                for row in kinds or ("service",)
+                for row in ("service", "platform", "partner")
                 for thing in rows.get(row, ())
                 for body in (*rows.get("body", ()), *rows.get("joint", ()))
                 for kind in rows.get("type", ())

@@ -12,9 +12,11 @@ import functools
 import re
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from digiden_kg import vocab
 from digiden_kg.normalize import fold
@@ -55,6 +57,12 @@ class Entry:
     def beside(self) -> str:
         """The names of what it belongs to, one a line."""
         return "\n".join(self.also)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Its kind and the values of its facets, each with the name of the facet."""
+        values = ((name, value) for name, of in self.facets.items() for value in of)
+        return (("kind", self.kind), *values)
 
     def label(self, language: str) -> str:
         """Return its name in a language if it has one there."""
@@ -133,19 +141,18 @@ class Index:
         words = fold(text[:_LONGEST]).split()
         matching = self._matching(words)
         chosen = {name: values for name, values in (chosen or {}).items() if values}
-        counts: dict[str, dict[str, int]] = {name: {} for name in ("kind", *FACETS)}
         kept = []
+        pairs: Counter[tuple[str, str]] = Counter()
         for entry in matching:
             failed = [name for name, values in chosen.items() if not _has(entry, name, values)]
             if not failed:
                 kept.append(entry)
-            if len(failed) < 2:
-                only = failed[0] if failed else None
-                for name, values in (("kind", (entry.kind,)), *entry.facets.items()):
-                    if only in (None, name):
-                        counter = counts[name]
-                        for value in values:
-                            counter[value] = counter.get(value, 0) + 1
+            elif len(failed) == 1:
+                pairs.update(pair for pair in entry.pairs if pair[0] == failed[0])
+        pairs.update(chain.from_iterable(entry.pairs for entry in kept))
+        counts: dict[str, dict[str, int]] = {name: {} for name in ("kind", *FACETS)}
+        for (name, value), count in pairs.items():
+            counts[name][value] = count
         groups = _by_fit(kept, words)
         found = tuple(entry for group in groups for entry in group)
         near = () if found or not words else self._near(" ".join(words))
