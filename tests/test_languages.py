@@ -36,8 +36,8 @@ BOTH = re.compile(
     re.VERBOSE,
 )
 """Names, technical terms, IRIs and files that are the same in both languages."""
-CODE = re.compile(r"[a-z][\w./-]*(, [a-z][\w./-]*)*")
-"""Names of columns, parameters and values, which stand in small print, lists and titles."""
+CODE = re.compile(r"[a-z][\w./-]*(, [a-z][\w./-]*)*|\w+(-\w+)+")
+"""Names of columns, parameters, checks: they stand in small print, lists, titles, summaries."""
 VALUES = ("tr/td", "td/a", "dd/span")
 """Where values of the data stand; one word in Latin letters is a name or a code."""
 QUESTIONS = [
@@ -88,7 +88,9 @@ def foreign(language: str, text: str, where: str) -> bool:
 
     A Japanese sentence may hold names in Latin letters, an English one may quote Japanese.
     """
-    if where.endswith(("small", "option", "@title", "@aria-label")) and CODE.fullmatch(text):
+    if where.endswith(("small", "option", "summary", "@title", "@aria-label")) and CODE.fullmatch(
+        text
+    ):
         return False
     if language == "ja" and where.endswith(VALUES) and not re.search(r"\s", text):
         return False
