@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from digiden_kg import vocab
+from digiden_kg.describe import context_iri
 from digiden_kg.results import GRAPHS, TABLES, XLSX
 
 SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore", "/compare")
@@ -45,6 +47,7 @@ SEEDS = (
     *("/", "/search", "/search-index/meta.json", "/browser-sparql", "/robots.txt"),
     *("/sitemap.xml", "/context.jsonld", "/citation.bib", "/datacite.json", "/prefixes"),
     *("/404", "/.well-known/void", "/.well-known/sparql-examples"),
+    "/" + context_iri().removeprefix(vocab.BASE),
 )
 """Where the walk through the site begins, besides every IRI of the graph."""
 RDF = tuple(offer.names[0] for offer in GRAPHS)
