@@ -41,6 +41,7 @@ PLAIN = {
     "/.well-known/void": "",
     "/.well-known/sparql-examples": "",
     "/prefixes": ".json",
+    "/files/SHA256SUMS": "",
 }
 """Addresses without an end that are no pages: the end that their files get."""
 SEEDS = (

@@ -49,6 +49,7 @@ def _apache(prefix: str) -> str:
         "DirectorySlash Off",
         f"ErrorDocument 404 {prefix}404.html",
         "AddDefaultCharset utf-8",
+        "AddCharset utf-8 .css .csv .js .json .nt .nq .svg .trig .tsv .ttl .txt .xml",
         *(f"AddType {media} {end}" for end, media in _types().items()),
         "<IfModule mod_headers.c>",
         'Header set Access-Control-Allow-Origin "*"',
@@ -56,7 +57,7 @@ def _apache(prefix: str) -> str:
         'Header merge Vary "Accept"',
         "</IfModule>",
         *(
-            f'<Files "{name.rpartition("/")[2]}">\nForceType text/turtle\n</Files>'
+            f'<Files "{name.rpartition("/")[2]}">\nForceType "text/turtle; charset=utf-8"\n</Files>'
             for name in _PLAIN
         ),
         "RewriteEngine On",
@@ -105,7 +106,7 @@ def _nginx(prefix: str) -> str:
         "map $arg_lang $digiden_language { default ''; en .en; }",
         "# server {",
         "types {",
-        "    text/html html; text/css css; text/javascript js; application/json json;",
+        "    text/css css; text/javascript js; application/json json;",
         "    image/svg+xml svg; text/csv csv; text/plain txt; application/xml xml;",
         *(f"    {media} {end[1:]};" for end, media in _types().items()),
         "}",
@@ -120,6 +121,7 @@ def _nginx(prefix: str) -> str:
         f"location ~ ^{prefix}((?:{_FOLDERS})/|(?:{_VOCABULARIES})$|ontology/) {{",
         "    try_files $uri$digiden_language$digiden_end $uri$digiden_end $uri =404;",
         "}",
+        f"location = {prefix} {{ try_files {prefix}index$digiden_language.html =404; }}",
         f"location {prefix} {{",
         "    try_files $uri$digiden_language.html $uri $uri.html $uri/index.html =404;",
         "}",
