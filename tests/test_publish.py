@@ -188,6 +188,12 @@ def test_different_parameters_are_different_files() -> None:
     assert len({each.file for each in found if isinstance(each, Place)}) == len(states)
 
 
+def test_two_ways_to_ask_for_a_format_mean_the_same() -> None:
+    found = [place(each, "ja") for each in ("/question/a.ttl", "/question/a?format=ttl")]
+    assert len({each.file for each in found if isinstance(each, Place)}) == 1
+    assert len({each.meaning for each in found if isinstance(each, Place)}) == 1
+
+
 @pytest.mark.parametrize("address", ["/api/search?q=a", "/search?format=csv", "/health"])
 def test_what_needs_a_server_is_known(address: str) -> None:
     assert isinstance(place(address, "ja"), NeedsServer)

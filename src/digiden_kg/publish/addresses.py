@@ -73,6 +73,14 @@ class Place:
     """Query and fragment that a link keeps."""
 
     @property
+    def meaning(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """What is asked for: path and parameters, whichever way the format is asked for."""
+        path, _, query = self.address.partition("?")
+        stem, _, end = path.rpartition(".")
+        pairs = [pair for pair in parse_qsl(query) if pair[0] not in ("format", "lang")]
+        return stem if stem and end in _ENDS else path, tuple(pairs)
+
+    @property
     def is_page(self) -> bool:
         """Whether it is a page for people."""
         return self.file.endswith(".html")

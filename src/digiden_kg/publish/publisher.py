@@ -191,7 +191,7 @@ def _is_new(walk: _Walk, target: Place) -> bool:
     """
     known = walk.seen.get(target.file)
     if known is not None:
-        if known.address != target.address:
+        if known.meaning != target.meaning:
             raise PublishError(
                 f"{known.address} and {target.address} have one file, {target.file}"
                 f" / {known.address} と {target.address} が同じファイルになります。"
