@@ -119,10 +119,11 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder that holds nothing but the questions of the tests."""
+    """A project folder that holds the questions of the tests and the queries of the pages."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(DATA / "questions", folder / "queries" / "questions")
     shutil.copy(PROJECT / "queries" / "columns.csv", folder / "queries")
+    shutil.copytree(PROJECT / "queries" / "pages", folder / "queries" / "pages")
     return folder
 
 

@@ -74,15 +74,15 @@ def test_a_damaged_dataset_is_named(tmp_path: Path) -> None:
         open_release(tmp_path / name).open_store()
 
 
-def test_the_release_before_is_the_one_built_last_before(tmp_path: Path) -> None:
+def test_the_release_before_is_the_one_that_the_manifest_names(tmp_path: Path) -> None:
     releases = {}
-    for name, built in (("a", "2026-01-01"), ("c", "2026-03-01"), ("b", "2026-02-01")):
+    for name, before in (("a", None), ("b", "a"), ("c", "gone")):
         folder = tmp_path / name
         folder.mkdir()
         (folder / DATASET).write_bytes(b"")
-        (folder / "manifest.json").write_text(json.dumps({"built": built}), encoding="utf-8")
+        manifest = {"previous": before} if before else {}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         releases[name] = open_release(folder)
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "manifest.json").write_text("{", encoding="utf-8")
-    assert former_release(releases["c"]) == releases["b"]
+    assert former_release(releases["b"]) == releases["a"]
     assert former_release(releases["a"]) is None
+    assert former_release(releases["c"]) is None

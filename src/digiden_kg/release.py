@@ -118,18 +118,12 @@ def open_release(path: Path) -> Release:
 
 
 def former_release(release: Release) -> Release | None:
-    """Return the release of the same folder that was built last before another one."""
-    if release.is_draft:
+    """Return the release that this one followed, if its folder is still there."""
+    name = release.manifest.get("previous")
+    try:
+        return open_release(release.path.parent / str(name)) if name else None
+    except ReleaseError:
         return None
-    older = []
-    for manifest in release.path.parent.glob(f"*/{MANIFEST}"):
-        try:
-            other = open_release(manifest.parent)
-        except ReleaseError:
-            continue  # it is being made or taken away
-        if other.manifest.get("built", "") < release.manifest.get("built", ""):
-            older.append(other)
-    return max(older, key=lambda each: str(each.manifest["built"]), default=None)
 
 
 def pointer_of(out_dir: Path) -> Path:
