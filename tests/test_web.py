@@ -224,6 +224,10 @@ def test_every_column_and_tag_of_a_question_has_words() -> None:
             found = heading(column, {**terms, **listed})
             assert found, f"{question.slug}: add {column} to queries/columns.csv"
             used |= {name for name, text in listed.items() if text is found}
+    for path in (PROJECT / "queries" / "tables").glob("*.rq"):
+        for column in evaluate(Store(), path.read_text(encoding="utf-8")).columns:
+            found = heading(column, {**terms, **listed})
+            used |= {name for name, text in listed.items() if text is found}
     assert listed.keys() == used, "queries/columns.csv names what no question shows"
 
 

@@ -30,7 +30,22 @@ def add_about(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/about", site)
     async def about(request: Request) -> Response:
-        return site.page(request, "about.html", bibtex=bibtex(site.release))
+        language = language_of(request)
+        documents = {
+            value_of(document): (
+                value_of(label),
+                address_of_thing(value_of(document), language),
+                value_of(issued),
+            )
+            for document, label, issued in await site.page_rows("documents")
+            if getattr(label, "language", None) == "ja"  # the name under which it was published
+        }
+        return site.page(
+            request,
+            "about.html",
+            bibtex=bibtex(site.release),
+            documents=list(documents.values()),
+        )
 
 
 def _rounds(rows: Any, names: Labels, language: str) -> dict[str, Any]:
