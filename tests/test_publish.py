@@ -194,7 +194,9 @@ def test_two_ways_to_ask_for_a_format_mean_the_same() -> None:
     assert len({each.meaning for each in found if isinstance(each, Place)}) == 1
 
 
-@pytest.mark.parametrize("address", ["/api/search?q=a", "/search?format=csv", "/health"])
+@pytest.mark.parametrize(
+    "address", ["/api/search?q=a", "/search?format=csv", "/health", "/reuse?a=33&format=csv"]
+)
 def test_what_needs_a_server_is_known(address: str) -> None:
     assert isinstance(place(address, "ja"), NeedsServer)
 

@@ -26,6 +26,8 @@ IN_BROWSER = {"/sparql": "/browser-sparql"}
 """What the server computes and the reader's browser can compute too: where it does."""
 STAYS_QUERY = ("/search",)
 """Pages whose script reads the parameters itself, so that one file serves them all."""
+PAGES_ONLY = ("/reuse",)
+"""Pages of which each choice of the reader is published as a page, but not in other formats."""
 FORMS = ("/search",)
 """Targets of forms that work without a server; other forms are replaced by a sentence."""
 ONE_LANGUAGE = (
@@ -123,6 +125,8 @@ def place(address: str, language: str) -> Place | NeedsServer:
     kept = [(name, value) for name, value in given if name not in ("lang", "format")]
     kept.sort()
     suffix = f"#{fragment}" if fragment else ""
+    if path in PAGES_ONLY and kept and wanted not in ("", "html"):
+        return NeedsServer(address)
     if path in STAYS_QUERY:
         if wanted not in ("", "html"):
             return NeedsServer(address)
