@@ -125,11 +125,10 @@ def place(address: str, language: str) -> Place | NeedsServer:
     kept = [(name, value) for name, value in given if name not in ("lang", "format")]
     kept.sort()
     suffix = f"#{fragment}" if fragment else ""
-    if path in PAGES_ONLY and kept and wanted not in ("", "html"):
+    is_other = wanted not in ("", "html")
+    if is_other and (path in STAYS_QUERY or (kept and path in PAGES_ONLY)):
         return NeedsServer(address)
     if path in STAYS_QUERY:
-        if wanted not in ("", "html"):
-            return NeedsServer(address)
         suffix = (f"?{urlencode(kept)}" if kept else "") + suffix
         kept = []
     end = "" if wanted == "html" else wanted
