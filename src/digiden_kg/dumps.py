@@ -63,6 +63,8 @@ SUMS = "SHA256SUMS"
 _LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 _PACKINGS = {".gz": "application/gzip", ".zst": "application/zstd"}
 _OPEN_FILES = 64
+_AT_ONCE = 100_000
+"""Statements that are loaded into a store on disk at a time."""
 _BATCH = 10_000
 """Rows of one group of a Parquet file."""
 _TITLES = {
@@ -289,7 +291,10 @@ class _Maker:
             quads = self.release.counts.get("quads", 0)
             if quads > self.settings.in_memory:
                 self._store = Store(self.folder / "store")
-                self._store.bulk_load(path=self.release.dataset, format=RdfFormat.N_QUADS)
+                # All at once, the loader would hold up to a million statements in memory.
+                rest = _quads(self.release)
+                while part := list(itertools.islice(rest, _AT_ONCE)):
+                    self._store.bulk_extend(part)
                 self._store.optimize()
             else:
                 self._store = self.release.open_store()
