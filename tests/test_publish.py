@@ -303,11 +303,18 @@ def test_a_broken_link_is_an_error_and_leaves_the_old_site(
     site: Published,
     no_check: Check,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(publisher, "_check", no_check)
     before = sums(site.folder)
-    with pytest.raises(PublishError, match=r"/source/digiden-2023-04.*linked from .*html"):
-        publish_site(small, settings, site.folder, base_url="https://other.example")
+    wrong = tmp_path / small.name
+    shutil.copytree(small.path, wrong)
+    town, see = vocab.thing("body", "142069"), vocab.expand("rdfs:seeAlso")
+    with (wrong / DATASET).open("a", encoding="utf-8") as dataset:
+        dataset.write(f"<{town}> <{see}> <{vocab.BASE}nowhere> .\n")
+    release = dataclasses.replace(small, path=wrong)
+    with pytest.raises(PublishError, match=r"/nowhere.*404.*linked from .*142069"):
+        publish_site(release, settings, site.folder, base_url="https://other.example")
     assert sums(site.folder) == before
 
 

@@ -68,6 +68,8 @@ def test_descriptions_are_those_of_the_server(
 ) -> None:
     for iri in random.Random(1).sample(iris(built[0]), 40):
         path = "/" + iri.removeprefix(vocab.BASE).replace("id/", "doc/", 1)
+        if path.startswith(("/question", "/dataset")):
+            continue  # they name the address at which they are served
         for end in ("ttl", "jsonld"):
             found = place(f"{path}.{end}", "ja")
             assert not isinstance(found, NeedsServer)

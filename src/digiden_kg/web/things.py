@@ -257,6 +257,7 @@ async def _page(
         formats=[(offer.name, offer.media_types[0]) for offer in GRAPHS],
         query=entity.query if entity else f"DESCRIBE <{found.iri}>",
         embedded=_schema_org(found, language),
+        is_linked=not site.release.is_draft and found.iri in await site.network(),
         every_open="relation" in request.query_params,
         # A file is read on another day than it is made.
         accessed=None if site.is_static else _today(),
@@ -350,7 +351,8 @@ async def _replacement(site: Site, request: Request, iri: str) -> Response | Non
 _RETIRED = """PREFIX dcterms: <http://purl.org/dc/terms/>
 PREFIX owl: <http://www.w3.org/2002/07/owl#>
 SELECT ?by {{
-  {{ {0} dcterms:isReplacedBy ?by }}
+  # A programme that another one followed is still what it was; a retired thing has no class.
+  {{ {0} dcterms:isReplacedBy ?by FILTER NOT EXISTS {{ {0} a ?class }} }}
   UNION {{ {0} owl:deprecated true FILTER NOT EXISTS {{ {0} dcterms:isReplacedBy ?any }} }}
 }} ORDER BY ?by"""
 
