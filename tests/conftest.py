@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 from pyoxigraph import RdfFormat, Store
 
@@ -24,6 +25,8 @@ from digiden_kg.release import DATASET, Release, publish, staging
 from digiden_kg.report import Report
 from digiden_kg.settings import load_settings
 
+hypothesis.settings.register_profile("digiden", deadline=None)  # how fast is for benchmarks
+hypothesis.settings.load_profile("digiden")
 DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]
 

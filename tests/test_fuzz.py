@@ -89,7 +89,7 @@ def check(answer: httpx.Response) -> None:
     ),
     given_headers=headers,
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_request_gets_an_answer_of_the_promised_shape(
     client: httpx.Client,
     method: str,
@@ -112,7 +112,7 @@ def test_every_request_gets_an_answer_of_the_promised_shape(
 
 
 @given(query=st.one_of(printable, anything), wrap=st.sampled_from(["{}", "ASK {{ {} }}"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_is_a_query_or_an_error(client: httpx.Client, query: str, wrap: str) -> None:
     text = wrap.format(query)
     direct = {"Content-Type": "application/sparql-query"}
@@ -129,7 +129,7 @@ def test_any_text_is_a_query_or_an_error(client: httpx.Client, query: str, wrap:
     content=st.binary(max_size=200),
     start=st.sampled_from([b"", b"GET /sparql?query=", b"POST /sparql HTTP/1.1\r\nHost: e\r\n"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_leave_the_server_alive(
     client: httpx.Client, live_server: str, content: bytes, start: bytes
 ) -> None:

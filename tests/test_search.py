@@ -83,7 +83,7 @@ def test_facets_tell_what_a_choice_would_leave(index: Index) -> None:
 word = st.text(st.sampled_from("小田原市町アABCab１2ー・ 'がケ\"*"), max_size=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(names=st.lists(word, min_size=1, max_size=8), text=word)
 def test_search_finds_exactly_what_contains_every_word(names: list[str], text: str) -> None:
     entries = {f"{number}{name}": entry(f"{number}{name}") for number, name in enumerate(names)}
@@ -168,7 +168,7 @@ def test_what_matches_is_marked_in_the_writing_of_the_label(
     assert [label[start:end] for start, end in spans(label, fold(text).split())] == marked
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(label=word, text=word)
 def test_marks_are_of_what_was_looked_for(label: str, text: str) -> None:
     words = fold(text).split()
