@@ -32,6 +32,8 @@ from digiden_kg.settings import Settings
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _JAPANESE = "ja"
+_NICE = 10
+"""Niceness of the processes that write pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,12 @@ _renderer: list[Renderer] = []
 
 
 def start(job: Job) -> None:
-    """Prepare this process for :func:`render`; it ends when the one that started it ends."""
+    """Prepare this process for :func:`render`; it ends when the one that started it ends.
+
+    It gives way to others, such as a server that answers meanwhile.
+    """
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     _renderer[:] = [Renderer(job)]
 
