@@ -378,10 +378,11 @@ def test_brackets_in_quotes_and_comments_do_not_nest() -> None:
 def test_no_text_takes_long_to_look_at(piece: str) -> None:
     for start in ("", '"""', "service {"):
         text = start + piece * (SHORT // len(piece))
-        begun = time.perf_counter()
+        begun = time.process_time()
         with contextlib.suppress(QueryError):
             inspect(text)
-        assert time.perf_counter() - begun < 0.5
+        # Whatever grows faster than the text takes minutes.
+        assert time.process_time() - begun < 5
 
 
 def test_what_is_never_done_is_refused_in_words() -> None:
@@ -465,7 +466,7 @@ def test_memory_that_was_used_is_given_back() -> None:
         await asyncio.sleep(0.5)
         assert tree_memory() - before < 40 << 20
 
-    run(test, deadline=20, memory=1 << 30)
+    run(test, deadline=120, memory=1 << 30)
 
 
 def test_a_release_is_switched_without_a_failure(tmp_path: Path) -> None:
@@ -483,7 +484,7 @@ def test_a_release_is_switched_without_a_failure(tmp_path: Path) -> None:
         answers.append(reply.release)
 
     async def main() -> None:
-        limits = Limits(deadline=20, max_rows=5_000_000)
+        limits = Limits(deadline=120, max_rows=5_000_000)
         async with Pool(old, release="old", limits=limits) as pool:
             streaming = await pool.evaluate("SELECT ?r { ?a ?b ?r . ?d ?e ?f }", format=CSV)
             done = False

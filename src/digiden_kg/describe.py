@@ -103,8 +103,12 @@ class Description:
             )
         )
 
-    def quads(self) -> Iterator[Quad]:
-        """Yield statements, incoming links and labels; each in the graphs of who says it."""
+    @functools.cached_property
+    def quads(self) -> tuple[Quad, ...]:
+        """Statements, incoming links and labels; each in the graphs of who says it."""
+        return tuple(self._quads())
+
+    def _quads(self) -> Iterator[Quad]:
         subject = NamedNode(self.iri)
         for said in self.statements:
             yield Quad(subject, NamedNode(said.predicate), said.value)
@@ -119,9 +123,12 @@ class Description:
                     text = Literal(name, language=language) if language else Literal(name)
                     yield Quad(NamedNode(iri), _LABEL, text)
 
-    def triples(self) -> list[Triple]:
-        """Return what :meth:`quads` yields, without who says it."""
-        return [quad.triple for quad in self.quads() if isinstance(quad.graph_name, DefaultGraph)]
+    @functools.cached_property
+    def triples(self) -> tuple[Triple, ...]:
+        """The same without who says it."""
+        return tuple(
+            quad.triple for quad in self.quads if isinstance(quad.graph_name, DefaultGraph)
+        )
 
 
 _FIRST = ("rdfs:label", "skos:prefLabel", "dcterms:title", "skos:altLabel", "dcterms:description")
@@ -242,14 +249,14 @@ def write(description: Description, chosen: Format) -> bytes:
     """Return a description in a format of graphs; TriG and N-Quads say who says what."""
     assert isinstance(chosen.engine, RdfFormat)
     if chosen.engine == RdfFormat.JSON_LD:
-        document = compact(description.triples(), description.iri)
+        document = compact(description.triples, description.iri)
         return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
     readable = chosen.engine in (RdfFormat.TURTLE, RdfFormat.TRIG, RdfFormat.RDF_XML)
     prefixes = vocab.PREFIXES if readable else None
     if chosen.engine in (RdfFormat.TRIG, RdfFormat.N_QUADS):
-        content = serialize(description.quads(), format=chosen.engine, prefixes=prefixes)
+        content = serialize(description.quads, format=chosen.engine, prefixes=prefixes)
     else:
-        content = serialize(description.triples(), format=chosen.engine, prefixes=prefixes)
+        content = serialize(description.triples, format=chosen.engine, prefixes=prefixes)
     assert content is not None
     return content
 

@@ -191,19 +191,22 @@ class Profiles:
             ]
         return sorted(found, key=lambda use: (use.thing, use.prefecture, use.body, use.project))
 
+    @cached_property
+    def _traits(self) -> Mapping[str, tuple[Fact, ...]]:
+        return {iri: self.of(iri, *_TRAITS) for iri in self.granted}
+
     def alike(self, body: Body) -> list[Alike]:
         """Return bodies like another one that are named for a type of service it is not.
 
         Bodies of the same kind and of similar stated size come first; populations are stated for
         few, so what both have in common otherwise decides between the rest.
         """
-        own = {(fact.row, fact.value) for fact in self.of(body.iri, *_TRAITS)}
+        own = {(fact.row, fact.value) for fact in self._traits.get(body.iri, ())}
         found = []
-        for iri in self.granted:
+        for iri, facts in self._traits.items():
             other = self.bodies.get(iri)
             if other is None or other.iri == body.iri or other.is_prefecture != body.is_prefecture:
                 continue
-            facts = self.of(iri, *_TRAITS)
             more = {
                 fact.value: fact
                 for fact in facts

@@ -40,8 +40,10 @@ class Answer:
     rows: tuple[tuple[Term | None, ...], ...]
 
 
-def read_answer(solutions: QuerySolutions) -> Answer:
-    """Return solutions as a table."""
+def read_answer(solutions: QuerySolutions | QueryBoolean) -> Answer:
+    """Return solutions as a table; yes or no is one of one cell."""
+    if isinstance(solutions, QueryBoolean):
+        return Answer(("ask",), ((Literal(bool(solutions)),),))
     columns = tuple(variable.value for variable in solutions.variables)
     return Answer(columns, tuple(tuple(row[name] for name in columns) for row in solutions))
 

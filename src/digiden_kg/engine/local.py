@@ -5,18 +5,30 @@ A query here cannot be stopped, so only queries of our own may come: those of pa
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Store
+from pyoxigraph import BlankNode, DefaultGraph, NamedNode, QueryTriples, Store
 
 from digiden_kg.engine.guard import inspect
 from digiden_kg.engine.seam import EngineState, Reply
 from digiden_kg.engine.zygote import load
 from digiden_kg.exceptions import QueryError, ReleaseError
-from digiden_kg.results import Format, write_results
+from digiden_kg.results import Answer, Format, Results, read_answer, write_results
 from digiden_kg.syntax import syntax_error
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """Say what the store does not like as every engine does."""
+    try:
+        yield
+    except SyntaxError as error:
+        raise syntax_error(error) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise QueryError(str(error)) from error
 
 
 class Local:
@@ -40,24 +52,38 @@ class Local:
     ) -> Reply:
         """Return a whole answer; there is no limit of time."""
         inspect(query)
+        output = io.BytesIO()
+        with _in_words():
+            results = self._query(query, default_graphs, named_graphs, base_iri)
+            write_results(results, output, format)
+        return Reply(self._release, [output.getvalue()], None)
+
+    def table(
+        self, query: str, *, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()
+    ) -> Answer:
+        """Return the table of a SELECT or ASK query; see :class:`Tabular`."""
+        with _in_words():
+            results = self._query(query, default_graphs, named_graphs)
+            assert not isinstance(results, QueryTriples), query
+            return read_answer(results)
+
+    def _query(
+        self,
+        query: str,
+        default_graphs: Sequence[str],
+        named_graphs: Sequence[str],
+        base_iri: str | None = None,
+    ) -> Results:
         default: list[NamedNode | BlankNode | DefaultGraph] = []
         default += [NamedNode(iri) for iri in default_graphs]
         named: list[NamedNode | BlankNode] = [NamedNode(iri) for iri in named_graphs]
         given = bool(default or named)
-        output = io.BytesIO()
-        try:
-            results = self._store.query(
-                query,
-                base_iri=base_iri,
-                default_graph=default if given else None,
-                named_graphs=named if given else None,
-            )
-            write_results(results, output, format)
-        except SyntaxError as error:
-            raise syntax_error(error) from error
-        except (OSError, ValueError, RuntimeError) as error:
-            raise QueryError(str(error)) from error
-        return Reply(self._release, [output.getvalue()], None)
+        return self._store.query(
+            query,
+            base_iri=base_iri,
+            default_graph=default if given else None,
+            named_graphs=named if given else None,
+        )
 
     def state(self) -> EngineState:
         """Say that it is ready."""

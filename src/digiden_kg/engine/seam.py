@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
-from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, parse_query_results
+from pyoxigraph import QueryResultsFormat, parse_query_results
 
 from digiden_kg.exceptions import QueryLengthError, QuerySizeError
 from digiden_kg.results import TABLES, Answer, Format, read_answer
@@ -177,6 +177,21 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class Tabular(Protocol):
+    """An engine in this process, which has tables without writing and reading them."""
+
+    def table(
+        self, query: str, *, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()
+    ) -> Answer:
+        """Return the table of a SELECT or ASK query.
+
+        Raises:
+            QueryError: It cannot be answered, see :meth:`Engine.evaluate`.
+        """
+        ...
+
+
 async def select(
     engine: Engine,
     query: str,
@@ -190,6 +205,8 @@ async def select(
     Raises:
         QueryError: It cannot be answered, see :class:`Engine`; or it is too large for a page.
     """
+    if isinstance(engine, Tabular):
+        return engine.table(query, default_graphs=default_graphs, named_graphs=named_graphs)
     reply = await engine.evaluate(
         query,
         format=TABLES[0],
@@ -197,10 +214,7 @@ async def select(
         named_graphs=named_graphs,
         client=client,
     )
-    results = parse_query_results(await read_page(reply), format=QueryResultsFormat.JSON)
-    if isinstance(results, QuerySolutions):
-        return read_answer(results)
-    return Answer(("ask",), ((Literal(bool(results)),),))
+    return read_answer(parse_query_results(await read_page(reply), format=QueryResultsFormat.JSON))
 
 
 async def read_page(reply: Reply) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import hashlib
 import os
 import shutil
@@ -157,13 +158,17 @@ def put(job: Job, file: str, body: bytes) -> tuple[str, bool]:
     """Write a file, or link to it where it was the same before; return its checksum."""
     checksum = hashlib.sha256(body).hexdigest()
     path = job.staging / file
-    path.parent.mkdir(parents=True, exist_ok=True)
     if job.before and job.known.get(file) == checksum:
         old = job.before / file
         if old.is_file() and old.stat().st_size == len(body):
+            path.parent.mkdir(parents=True, exist_ok=True)
             link(old, path)
             return checksum, False
-    path.write_bytes(body)
+    try:
+        path.write_bytes(body)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
     return checksum, True
 
 
@@ -231,6 +236,7 @@ def start(job: Job) -> None:
         os.nice(_NICE)
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     _renderer[:] = [Renderer(job)]
+    gc.disable()  # what a page leaves behind is collected after each batch
 
 
 def _watch(parent: int) -> None:
@@ -241,4 +247,7 @@ def _watch(parent: int) -> None:
 
 def render(places: Sequence[Place]) -> list[Written | Failed]:
     """Write the files of some addresses, in a process that :func:`start` prepared."""
-    return _renderer[0].render(places)
+    answers = _renderer[0].render(places)
+    gc.collect()
+    gc.freeze()  # what is left now is there to stay
+    return answers

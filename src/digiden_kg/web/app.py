@@ -151,6 +151,8 @@ def create_app(
     app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
     problems.install(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    add_datasets(app, site, dumps)
+    add_things(app, site)  # among the first, because nothing is asked for as often
     add_start(app, site)
     add_questions(app, site)
     add_endpoint(app, site)
@@ -167,8 +169,6 @@ def create_app(
     add_compare(app, site)
     for add in (add_atlas, add_statistics, add_quality, add_about):
         add(app, site)
-    add_datasets(app, site, dumps)
-    add_things(app, site)
     add_vocabularies(app, site)
     return app
 

@@ -21,7 +21,7 @@ from jinja2 import Environment
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import metadata, vocab
-from digiden_kg.describe import Labels, labels_of
+from digiden_kg.describe import Description, Labels, describe, labels_of
 from digiden_kg.engine.seam import Engine, select
 from digiden_kg.exceptions import QueryError
 from digiden_kg.network import Network, read_network
@@ -58,7 +58,7 @@ LANGUAGES = ("ja", "en")
 SHOWN = 1000
 """Rows that a page shows; the formats give all of them."""
 _RECENT = 64
-"""Answers that a static site keeps while it is made."""
+"""Answers, and descriptions, that a static site keeps while it is made."""
 EXAMPLE = vocab.rebase("""\
 PREFIX dg: <https://w3id.org/digiden/ontology#>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
@@ -113,6 +113,7 @@ _YES_AND_NO = {"ja": ("はい", "いいえ"), "en": ("yes", "no")}
 
 Route = Callable[..., Awaitable[Response]]
 _T = TypeVar("_T")
+_K = TypeVar("_K")
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ class Site:
         )
         self.is_static = is_static
         self._recent: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Answer] = {}
+        self._described: dict[tuple[str, str | None, int], Description | None] = {}
         self._known = _read(release, settings)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -244,11 +246,31 @@ class Site:
             named_graphs=named_graphs,
             client=access.CLIENT.get(),
         )
-        if self.is_static:  # the same thing is asked for in one format after the other
-            self._recent[asked] = answer
-            if len(self._recent) > _RECENT:
-                self._recent.pop(next(iter(self._recent)))
+        self._keep(self._recent, asked, answer)
         return answer
+
+    async def describe(
+        self, iri: str, *, relation: str | None = None, offset: int = 0
+    ) -> Description | None:
+        """Return the description of a thing; see :func:`digiden_kg.describe.describe`.
+
+        Raises:
+            QueryError: A query could not be answered.
+            ValueError: The text is no IRI.
+        """
+        asked = (iri, relation, offset)
+        if asked in self._described:
+            return self._described[asked]
+        found = await describe(self.ask, iri, relation=relation, offset=offset)
+        self._keep(self._described, asked, found)
+        return found
+
+    def _keep(self, kept: dict[_K, _T], asked: _K, answer: _T) -> None:
+        """Keep the latest: for files, one thing is asked for in one format after the other."""
+        if self.is_static:
+            kept[asked] = answer
+            if len(kept) > _RECENT:
+                kept.pop(next(iter(kept)))
 
     async def choices(self, parameter: Parameter) -> tuple[Choice, ...]:
         """Return what a parameter may be; a release never changes, so it is asked once."""

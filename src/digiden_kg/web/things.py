@@ -24,7 +24,6 @@ from digiden_kg import vocab
 from digiden_kg.describe import (
     Description,
     Said,
-    describe,
     label_in,
     labels_of,
     write,
@@ -168,8 +167,7 @@ async def _document(site: Site, request: Request, path: str) -> Response:
         return tagged(request, bibtex(site.release, iri, title).encode(), chosen, headers)
     relation = request.query_params.get("relation")
     offset = request.query_params.get("offset", "0")
-    found = await describe(
-        site.ask,
+    found = await site.describe(
         iri,
         relation=relation,
         offset=int(offset) if offset.isascii() and offset.isdigit() and len(offset) < 8 else 0,
