@@ -49,7 +49,7 @@ from digiden_kg.results import (
     table_text,
     write_results,
 )
-from digiden_kg.settings import Settings, load_settings
+from digiden_kg.settings import ADDRESS, Settings, load_settings
 from digiden_kg.syntax import query_form, syntax_error
 
 if TYPE_CHECKING:
@@ -358,8 +358,8 @@ def publish(
     """Write the whole site as files, for any static host. / サイトをファイルに書き出す。"""
     from digiden_kg.publish.publisher import publish_site  # noqa: PLC0415
 
-    settings = load_settings()
-    if base_url and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", base_url):
+    settings = load_settings().checked()
+    if base_url and not ADDRESS.fullmatch(base_url):
         raise typer.BadParameter(
             "write https://… / https://… の形で書いてください。", param_hint="--base-url"
         )
@@ -460,7 +460,7 @@ def serve(
     if wrong:
         option = wrong[0].replace("_", "-")
         raise typer.BadParameter("must be positive / 正の数です。", param_hint=f"--{option}")
-    settings = dataclasses.replace(load_settings(), **limits)  # type: ignore[arg-type]
+    settings = dataclasses.replace(load_settings().checked(), **limits)  # type: ignore[arg-type]
     # Taken before the build, so that a port in use is known at once.
     try:
         listener = socket.create_server((host, port))

@@ -5,6 +5,7 @@ DigidenError
 │   └── (list of Problem: file, row, column, value, remedy)
 ├── AmountError        a text is no amount of money
 ├── CodeError          a code has the wrong length or check digit
+├── SettingsError      a setting has a value that it cannot have
 ├── ReleaseError       a release folder is missing or damaged
 └── QueryError         a query cannot be run
     ├── QuerySyntaxError   it is no SPARQL query (carries line and column)
@@ -75,6 +76,10 @@ class AmountError(DigidenError):
 
 class CodeError(DigidenError):
     """A code of a local government or corporation is malformed."""
+
+
+class SettingsError(DigidenError):
+    """A setting has a value that it cannot have."""
 
 
 class ReleaseError(DigidenError):

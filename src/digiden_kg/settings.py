@@ -7,12 +7,22 @@ the project, else beside this source tree, else in the copy that the wheel carri
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from digiden_kg.exceptions import SettingsError
+
 DEFAULT_BASE = "https://w3id.org/digiden/"
 _PARTS = ("ontology", "shapes", "queries", "data")
+_IRI = r"[^\s<>\"{}|\\^`#]"
+ADDRESS = re.compile(rf"https?://(?:(?![/?@]){_IRI})+(?:/(?:(?!\?){_IRI})*)?")
+"""What the address of a site looks like."""
+_CONTACT = re.compile(
+    rf"mailto:(?:(?![@?,]){_IRI})+@(?:(?![@?,/]){_IRI})+(?:\?{_IRI}*)?"
+    rf"|https://(?:(?![/?@]){_IRI})+(?:[/?]{_IRI}*)?(?:#{_IRI}*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,27 @@ class Settings:
     """Address at which the public reaches the site, without a slash at the end; None: as asked."""
     contact: str | None = None
     """Whom to ask about the data (``mailto:`` or ``https:``), for its descriptions."""
+
+    def checked(self) -> Settings:
+        """Return these settings, if what they tell the public about itself can be true.
+
+        Raises:
+            SettingsError: An address or a contact is none.
+        """
+        if self.public_url is not None and not ADDRESS.fullmatch(self.public_url):
+            raise SettingsError(
+                f"DIGIDEN_PUBLIC_URL is {self.public_url!r}, which is no address of a site; write"
+                " https://example.org or http://… / DIGIDEN_PUBLIC_URL には公開するアドレスを"
+                " https://example.org の形で書いてください。"
+            )
+        if self.contact is not None and not _CONTACT.fullmatch(self.contact):
+            raise SettingsError(
+                f"DIGIDEN_CONTACT is {self.contact!r}, where nobody can be asked; write"
+                " mailto:name@example.org or https://example.org/contact / DIGIDEN_CONTACT には"
+                "問い合わせ先を mailto:name@example.org か https://example.org/contact の形で"
+                "書いてください。"
+            )
+        return self
 
     @property
     def ontology_dir(self) -> Path:

@@ -37,6 +37,7 @@ from digiden_kg.web.site import (
     iris_without_names,
     language_of,
     page_route,
+    root_of,
     table_of,
 )
 from digiden_kg.web.start import TAGS
@@ -86,7 +87,7 @@ async def _answer_query(site: Site, request: Request, asked: sparql.SparqlReques
     if asked.query is not None:
         return await site.answers.answer(request, asked, chosen)
     content = metadata.service_description(
-        str(request.url.replace(path="/sparql", query=None, fragment=None)),
+        f"{root_of(request)}/sparql",
         *await site.sizes(),
         chosen.format,
     )
@@ -196,7 +197,7 @@ def _add_helpers(app: FastAPI, site: Site) -> None:
         chosen = choose(request, offers)
         if chosen.format is _PLAIN_JSON:
             return JSONResponse(dict(site.prefixes), headers={"Vary": "Accept"})
-        address = str(request.url.replace(query=None, fragment=None))
+        address = f"{root_of(request)}/prefixes"
         content = metadata.prefix_declarations(address, site.prefixes, chosen.format)
         return described(content, chosen)
 

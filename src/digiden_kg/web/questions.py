@@ -156,7 +156,7 @@ async def _page(
         formats={offer.name: address(offer.name) for offer in (*TABLES, XLSX)},
         graphs={offer.name: address(offer.name) for offer in GRAPHS[:4]},
         rest=f"{root_of(request)}{address('csv')}",
-        here=str(request.url),
+        here=f"{root_of(request)}{address_of(request)}".rstrip("?"),
         dataset=metadata.TITLE[language],
     )
 

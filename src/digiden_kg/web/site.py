@@ -57,6 +57,7 @@ from digiden_kg.web import access, problems, sparql, wording
 LANGUAGES = ("ja", "en")
 SHOWN = 1000
 """Rows that a page shows; the formats give all of them."""
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _RECENT = 64
 """Answers, and descriptions, that a static site keeps while it is made."""
 EXAMPLE = vocab.rebase("""\
@@ -532,8 +533,18 @@ def choose(request: Request, offers: Sequence[Format]) -> Chosen:
 
 
 def root_of(request: Request) -> str:
-    """Return the public address of the site, without a slash at the end."""
+    """Return the public address of the site, without a slash at the end.
+
+    Raises:
+        ProblemError: It is not set, and the Host header of the request is no name of a host.
+    """
     public: str | None = request.app.state.public_url
+    if not public and not _HOST.fullmatch(request.headers.get("host", "localhost")):
+        raise problems.ProblemError(
+            400,
+            "request",
+            "the Host header is no name of a host / Host ヘッダーがホスト名ではありません。",
+        )
     return public or str(request.url.replace(path="", query=None, fragment=None)).rstrip("/")
 
 
