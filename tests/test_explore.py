@@ -224,3 +224,32 @@ def test_links_between_what_is_shown_are_drawn_and_listed_on_demand(web: httpx.C
     assert {target for _, target in new} == types, "services of the project are of its types"
     page = web.get("/explore", params=[*VIEW, ("among", "1")]).text
     assert "そのほかのつながり" in page
+
+
+def test_the_legend_hides_one_class_of_a_group(web: httpx.Client) -> None:
+    prefecture = "id:body/140007"
+    asked = [("iri", prefecture), ("expand", f"{prefecture} in dg:inPrefecture"), ("lang", "en")]
+    page = web.get("/explore", params=asked).text
+    # Kanagawa has 19 cities, 13 towns and one village.
+    counts = {
+        name: int(number)
+        for name, number in re.findall(
+            r'name="without" value="(dg:\w+)"[^>]*>[^<]* <small>(\d+)</small>', page
+        )
+    }
+    assert counts == {"dg:City": 19, "dg:Town": 13, "dg:Village": 1, "dg:Prefecture": 1}
+    without = [*asked, ("without", "dg:City")]
+    graph = web.get("/explore.json", params=without).json()
+    assert {vocab.shorten(each["class"]) for each in graph["things"]} == {
+        "dg:Prefecture",
+        "dg:Town",
+        "dg:Village",
+    }
+    assert len(graph["things"]) == 1 + 13 + 1
+    page = web.get("/explore", params=without).text
+    assert "dg:City" in buttons(page, "with"), "what is hidden can be shown again"
+    answer = web.get("/explore", params=[*without, ("with", "dg:City")])
+    assert "without" not in answer.headers["Location"]
+    assert (
+        len(web.get("/explore.json", params=[*asked, ("without", "dg:X")]).json()["things"]) == 34
+    )

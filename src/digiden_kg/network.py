@@ -78,7 +78,7 @@ class View:
     expansions: tuple[Expansion, ...] = ()
     hidden: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
-    """Groups whose things are left out, except those that the view starts from."""
+    """Groups and classes whose things are left out, except those that the view starts from."""
     path: tuple[Link, ...] = ()
     among: bool = False
     """Whether every link between the things is shown, not only those that led to them."""
@@ -207,13 +207,16 @@ class Network:
         links: dict[Link, None] = {}
         left_out: set[str] = set()
         wanted = list(view.path)
+
+        def unwanted(iri: str) -> bool:
+            thing = self.thing(iri)
+            return thing.group in view.without or thing.kind in view.without
+
         for each in view.expansions:
             wanted += self.neighbours(each.thing, each.relation, each.outward)
         for link in wanted:
             ends = {link.source, link.target}
-            if ends & view.hidden or (
-                view.without and any(self.thing(end).group in view.without for end in ends - kept)
-            ):
+            if ends & view.hidden or (view.without and any(map(unwanted, ends - kept))):
                 continue
             new = ends - things.keys()
             if len(things) + len(new) > limit:

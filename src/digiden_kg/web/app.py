@@ -35,6 +35,7 @@ from digiden_kg.web.embed import add_embed
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
+from digiden_kg.web.linked import add_linked
 from digiden_kg.web.matching import add_matching
 from digiden_kg.web.offline import add_offline
 from digiden_kg.web.quality import add_quality
@@ -164,10 +165,10 @@ def create_app(
     add_matching(app, site)
     add_api(app, site)
     add_reuse(app, site)
+    add_linked(app, site)
     add_explore(app, site)
     add_embed(app, site)
-    add_compare(app, site)
-    for add in (add_atlas, add_statistics, add_quality, add_about):
+    for add in (add_compare, add_atlas, add_statistics, add_quality, add_about):
         add(app, site)
     add_vocabularies(app, site)
     return app
