@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ Ask = Callable[[str], Awaitable[Answer]]
 """Answers a SELECT query."""
 Labels = Mapping[str, Mapping[str, str]]
 """What IRIs are called, by language."""
+Name = Callable[[Iterable[str]], Awaitable[Labels]]
+"""Says what IRIs are called, in their order."""
 
 INCOMING = 25
 """Incoming links of one kind that a description lists; the others are counted and paged."""
@@ -135,7 +137,12 @@ _FIRST = ("rdfs:label", "skos:prefLabel", "dcterms:title", "skos:altLabel", "dct
 
 
 async def describe(
-    ask: Ask, iri: str, *, relation: str | None = None, offset: int = 0
+    ask: Ask,
+    iri: str,
+    *,
+    relation: str | None = None,
+    offset: int = 0,
+    name: Name | None = None,
 ) -> Description | None:
     """Return the description of a thing, or None where nothing is said of it.
 
@@ -144,6 +151,7 @@ async def describe(
         iri: The thing.
         relation: Predicate whose incoming links are wanted from an offset on.
         offset: How many of them to leave out.
+        name: Says what IRIs are called, for whoever knows it already.
 
     Raises:
         QueryError: A query could not be answered.
@@ -177,7 +185,8 @@ async def describe(
     }
     mentioned |= {graph for said in statements for graph in said.graphs}
     mentioned |= {each for link in incoming for each in (link.predicate, *link.subjects)}
-    return Description(iri, statements, incoming, await labels_of(ask, sorted(mentioned)))
+    labels = await (name(mentioned) if name else labels_of(ask, sorted(mentioned)))
+    return Description(iri, statements, incoming, labels)
 
 
 _STATEMENTS = """SELECT ?p ?o ?g {{

@@ -128,6 +128,7 @@ class Profiles:
     granted: Mapping[str, tuple[str, ...]] = field(repr=False)
     """Projects of each body: those granted to it, then those that it joins."""
     by_code: Mapping[str, Body] = field(repr=False)
+    _alike: dict[str, list[Alike]] = field(default_factory=dict, repr=False, compare=False)
 
     def inside(self, body: Body) -> tuple[Body, ...]:
         """Return the bodies whose projects a body stands for: a prefecture also for its own."""
@@ -201,6 +202,11 @@ class Profiles:
         Bodies of the same kind and of similar stated size come first; populations are stated for
         few, so what both have in common otherwise decides between the rest.
         """
+        if body.iri not in self._alike:
+            self._alike[body.iri] = self._find_alike(body)
+        return self._alike[body.iri]
+
+    def _find_alike(self, body: Body) -> list[Alike]:
         own = {(fact.row, fact.value) for fact in self._traits.get(body.iri, ())}
         found = []
         for iri, facts in self._traits.items():

@@ -45,7 +45,7 @@ def read_answer(solutions: QuerySolutions | QueryBoolean) -> Answer:
     if isinstance(solutions, QueryBoolean):
         return Answer(("ask",), ((Literal(bool(solutions)),),))
     columns = tuple(variable.value for variable in solutions.variables)
-    return Answer(columns, tuple(tuple(row[name] for name in columns) for row in solutions))
+    return Answer(columns, tuple(map(tuple, solutions)))
 
 
 @dataclass(frozen=True, slots=True)

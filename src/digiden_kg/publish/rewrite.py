@@ -13,9 +13,10 @@ from xml.sax.saxutils import escape, unescape
 
 from digiden_kg.publish.addresses import FORMS, IN_BROWSER, NeedsServer, Place, place, relative
 
-_TAG = re.compile(r"<[a-zA-Z](?:[^<>\"]|\"[^\"]*\")*>")
-_ATTRIBUTE = re.compile(r"(\s)((?:xlink:)?[a-z][a-z-]*)=\"(/(?!/)[^\"]*)\"")
-_LINKS = frozenset({"href", "xlink:href", "src", "action", "formaction", "poster"})
+_ATTRIBUTE = re.compile(
+    r"(\s)(href|xlink:href|src|action|formaction|poster|data-[a-z-]+)=\"(/(?!/)[^\"]*)\""
+)
+"""What may lead somewhere; in texts, quotation marks are escaped."""
 _FORM = re.compile(r"<form\b([^>]*)>.*?</form>", re.DOTALL)
 _ACTION = re.compile(r"action=\"([^\"]*)\"")
 _SCRIPT = re.compile(r"(<script\b[^>]*type=\"application/json\"[^>]*>)(.*?)(</script>)", re.DOTALL)
@@ -60,7 +61,7 @@ def rewrite_page(
     to = _linker(file, language, found, prefix)
     text = _FORM.sub(lambda form: _form(form, to, language), text)
     text = _SCRIPT.sub(lambda script: script[1] + _data(script[2], to) + script[3], text)
-    text = _TAG.sub(lambda tag: _tag(tag[0], to, language), text)
+    text = _ATTRIBUTE.sub(lambda attribute: _attribute(attribute, to, language), text)
     root = prefix or "../" * file.count("/") or "./"
     text = text.replace("<html ", f'<html data-static="{root}" ', 1)
     found.ids = [html.unescape(each) for each in _ID.findall(text)]
@@ -86,27 +87,15 @@ def _linker(file: str, language: str, found: Found, prefix: str | None = None) -
     return to
 
 
-def _tag(tag: str, to: Linker, language: str) -> str:
-    if '="/' not in tag:
-        return tag
-    needs_server = False
-
-    def attribute(match: re.Match[str]) -> str:
-        nonlocal needs_server
-        space, name, value = match.groups()
-        if name not in _LINKS and not name.startswith("data-"):
-            return match[0]
-        address = to(html.unescape(value))
-        if address is None:
-            needs_server = needs_server or name == "href"
-            return ""
+def _attribute(attribute: re.Match[str], to: Linker, language: str) -> str:
+    space, name, value = attribute.groups()
+    address = to(html.unescape(value))
+    if address is not None:
         return f'{space}{name}="{html.escape(address)}"'
-
-    tag = _ATTRIBUTE.sub(attribute, tag)
-    if needs_server:
-        words = html.escape(_NO_SERVER[language][2])
-        tag = f'{tag[:-1]} role="link" aria-disabled="true" title="{words}">'
-    return tag
+    if name != "href":
+        return ""
+    words = html.escape(_NO_SERVER[language][2])
+    return f'{space}role="link" aria-disabled="true" title="{words}"'
 
 
 def _form(form: re.Match[str], to: Linker, language: str) -> str:
@@ -174,6 +163,8 @@ def redirect_page(to: str, language: str) -> str:
 
 def fragment_of(target: Place) -> str:
     """Return the id that a link points to inside its file; empty where a script reads it."""
+    if not target.suffix:
+        return ""
     _, mark, fragment = target.suffix.partition("#")
     fragment = unquote(fragment)
     return "" if not mark or "=" in fragment else fragment

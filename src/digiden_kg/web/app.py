@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +21,7 @@ from digiden_kg.engine.seam import Engine, Limits
 from digiden_kg.exceptions import DigidenError
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
-from digiden_kg.web import access, problems, sparql, wording
+from digiden_kg.web import access, problems, sparql
 from digiden_kg.web.about import add_about
 from digiden_kg.web.api import add_api
 from digiden_kg.web.atlas import add_atlas
@@ -112,17 +111,9 @@ def create_app(
         InputError: A saved question is wrong.
     """
     asked = engine or _pool(release, settings)
-    templates = Environment(
-        loader=PackageLoader("digiden_kg.web"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(wording.filters())
     cache = ResultCache(settings.cache << 20)
     answers = sparql.Answers(asked, cache, base_iri=settings.base)
-    site = Site(release, settings, asked, templates, answers, is_static=engine is not None)
+    site = Site(release, settings, asked, answers, is_static=engine is not None)
 
     follower = Follower(site, find, pointer) if find else None
     dumps = Dumps(site)

@@ -166,20 +166,24 @@ def _draw(site: Site, card: Card, language: str) -> bytes:
     font = _font()
     size = 72 if _length(card.title) <= 40 else 54
     words = font is not None
-    text = site.templates.get_template("card.xml").render(
-        family=font[1] if font else "sans-serif",
-        width=PICTURE[0],
-        height=PICTURE[1],
-        kind=wrap(card.kind, 60, 1)[0] if words and card.kind else "",
-        size=size,
-        title=wrap(card.title, 1080 / size * 2 - 2, 4) if words else [],
-        about=wrap(card.about, 64, 2) if words and card.about else [],
-        foot={
-            "ja": "内閣府の資料（令和5年4月）を加工して作成 · CC BY 4.0",
-            "en": "Made by processing a document of the Cabinet Office of Japan (2023) · CC BY 4.0",
-        }[language]
-        if words
-        else "",
+    text = (
+        site.templates[language]
+        .get_template("card.xml")
+        .render(
+            family=font[1] if font else "sans-serif",
+            width=PICTURE[0],
+            height=PICTURE[1],
+            kind=wrap(card.kind, 60, 1)[0] if words and card.kind else "",
+            size=size,
+            title=wrap(card.title, 1080 / size * 2 - 2, 4) if words else [],
+            about=wrap(card.about, 64, 2) if words and card.about else [],
+            foot={
+                "ja": "内閣府の資料（令和5年4月）を加工して作成 · CC BY 4.0",
+                "en": "Made by processing a document of the Cabinet Office of Japan (2023) · CC BY 4.0",
+            }[language]
+            if words
+            else "",
+        )
     )
     files = list(font[0]) if font else []
     return bytes(resvg_py.svg_to_bytes(svg_string=text, skip_system_fonts=True, font_files=files))

@@ -17,7 +17,6 @@ from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
-from jinja2 import Environment
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import metadata, vocab
@@ -53,6 +52,7 @@ from digiden_kg.results import (
 from digiden_kg.search import Index, question_entries, read_entries
 from digiden_kg.settings import Settings
 from digiden_kg.web import access, problems, sparql, wording
+from digiden_kg.web.languages import environments
 
 LANGUAGES = ("ja", "en")
 SHOWN = 1000
@@ -151,7 +151,6 @@ class Site:
         release: Release,
         settings: Settings,
         engine: Engine,
-        templates: Environment,
         answers: sparql.Answers,
         *,
         is_static: bool = False,
@@ -161,12 +160,8 @@ class Site:
         Raises:
             InputError: A saved question is wrong.
         """
-        self.settings, self.engine, self.templates, self.answers = (
-            settings,
-            engine,
-            templates,
-            answers,
-        )
+        self.settings, self.engine, self.answers = settings, engine, answers
+        self.templates = environments(LANGUAGES)
         self.is_static = is_static
         self._recent: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Answer] = {}
         self._described: dict[tuple[str, str | None, int], Description | None] = {}
@@ -262,7 +257,7 @@ class Site:
         asked = (iri, relation, offset)
         if asked in self._described:
             return self._described[asked]
-        found = await describe(self.ask, iri, relation=relation, offset=offset)
+        found = await describe(self.ask, iri, relation=relation, offset=offset, name=self.labels)
         self._keep(self._described, asked, found)
         return found
 
@@ -339,7 +334,7 @@ class Site:
         return fill_slots(text, terms) if terms else text
 
     async def labels(self, iris: Iterable[str]) -> Labels:
-        """Return what IRIs are called, by language; asked once for each of them.
+        """Return what IRIs are called, by language, in order; asked once for each of them.
 
         Raises:
             QueryError: It cannot be answered.
@@ -348,7 +343,7 @@ class Site:
         wanted = set(iris)
         if missing := sorted(wanted - known.keys()):
             known.update(await labels_of(self.ask, missing))
-        return {iri: known[iri] for iri in wanted if iri in known}
+        return {iri: known[iri] for iri in sorted(wanted) if iri in known}
 
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""
@@ -433,17 +428,21 @@ class Site:
         """Return a page in the language of the reader."""
         language = language_of(request)
         frame = None if self.is_static or self.release.is_draft else Frame.of(request)
-        content = self.templates.get_template(template).render(
-            language=language,
-            say=lambda ja, en: ja if language == "ja" else en,
-            switch={each: address_of(request, lang=each) for each in LANGUAGES},
-            release=self.release,
-            counts=self.release.counts,
-            bundle=bundle,
-            embed=embedded_part(request),
-            frame=frame,
-            picture=frame and frame.picture(status == 200),
-            **values,
+        content = (
+            self.templates[language]
+            .get_template(template)
+            .render(
+                language=language,
+                say=lambda ja, en: ja if language == "ja" else en,
+                switch={each: address_of(request, lang=each) for each in LANGUAGES},
+                release=self.release,
+                counts=self.release.counts,
+                bundle=bundle,
+                embed=embedded_part(request),
+                frame=frame,
+                picture=frame and frame.picture(status == 200),
+                **values,
+            )
         )
         headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
         if embedded_part(request):
