@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -643,11 +644,13 @@ def page_route(app: FastAPI, path: str, site: Site) -> Callable[[Route], Route]:
     """Return a decorator that lets a function answer GET and HEAD, from one release."""
 
     def add(route: Route) -> Route:
-        @functools.wraps(route)
-        async def answer(**values: Any) -> Response:
-            return await site.steady(functools.partial(route, **values))
+        asked = "request" in inspect.signature(route).parameters
 
-        app.api_route(path, methods=["GET", "HEAD"], response_model=None)(answer)
+        async def answer(request: Request) -> Response:
+            values: dict[str, Any] = {"request": request} if asked else {}
+            return await site.steady(functools.partial(route, **values, **request.path_params))
+
+        app.add_route(path, answer, ["GET", "HEAD"])
         return route
 
     return add
