@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WEB := $(shell find src/digiden_kg/web/frontend -path '*/node_modules' -prune -o -type f -print)
 INPUTS := pyproject.toml hatch_build.py $(WEB)
 
-.PHONY: serve build check test lint fmt golden clean
+.PHONY: serve build check test coverage lint fmt golden clean
 
 serve: $(VENV)/.installed
 	$(BIN)/digiden-kg serve
@@ -19,6 +19,10 @@ check: $(VENV)/.installed
 
 test: $(VENV)/.installed-test lint
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+# What the tests leave out, of what runs in their own process.
+coverage: $(VENV)/.installed-test
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --cov=digiden_kg --cov-report=term
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check src tests data benchmarks hatch_build.py
@@ -33,7 +37,7 @@ fmt: $(VENV)/.installed-test
 
 # Rewrites the expected answers of the saved questions; look at the diff before committing it.
 golden: $(VENV)/.installed-test
-	$(BIN)/pytest tests/test_questions.py tests/test_docs.py --golden --no-cov -q
+	$(BIN)/pytest tests/test_questions.py tests/test_docs.py --golden -q
 
 clean:
 	rm -rf $(VENV) build

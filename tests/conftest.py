@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -83,9 +85,23 @@ def register() -> Register:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Report]:
-    """The release of the project's own tables, with the report of its checks."""
-    out = tmp_path_factory.mktemp("build")
-    return build(dataclasses.replace(load_settings(), project_dir=PROJECT, out_dir=out))
+    """The release of the project's own tables, with the report of its checks.
+
+    It is made once, whichever of the processes of a run needs it first.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    kept = shared / "built.pickle"
+    with (shared / "built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            settings = dataclasses.replace(
+                load_settings(), project_dir=PROJECT, out_dir=shared / "built"
+            )
+            kept.write_bytes(pickle.dumps(build(settings)))
+    release: tuple[Release, Report] = pickle.loads(kept.read_bytes())
+    return release
 
 
 @pytest.fixture(scope="session")

@@ -57,8 +57,8 @@ def test_every_iri_is_there_in_every_format(
     assert missing == []
 
 
-def test_a_walk_through_every_link_finds_no_error(root: str) -> None:
-    seen, wrong = walk(root)
+def test_a_walk_through_every_link_finds_no_error(root: str, public: Published) -> None:
+    seen, wrong = walk(root, public.folder)
     assert wrong == []
     assert len(seen) > 30_000
 

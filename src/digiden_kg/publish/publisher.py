@@ -148,7 +148,8 @@ def _dump(release: Release, settings: Settings) -> None:
         with tempfile.TemporaryDirectory(prefix=".staging-", dir=folder.parent) as name:
             staged = Path(name, release.name)
             write_dumps(release, settings, staged)
-            staged.replace(folder)
+            if not find_dumps(settings, folder):  # another process may have been quicker
+                staged.replace(folder)
     except OSError as error:
         raise PublishError(
             f"no dumps can be written to {folder}: {error.strerror}"

@@ -179,7 +179,7 @@ def _draw(site: Site, card: Card, language: str) -> bytes:
             about=wrap(card.about, 64, 2) if words and card.about else [],
             foot={
                 "ja": "内閣府の資料（令和5年4月）を加工して作成 · CC BY 4.0",
-                "en": "Made by processing a document of the Cabinet Office of Japan (2023) · CC BY 4.0",
+                "en": "Made by processing a document of Japan's Cabinet Office (2023) · CC BY 4.0",
             }[language]
             if words
             else "",
