@@ -156,6 +156,7 @@ def tiny_environment(tiny_project: Path, tiny_release: Release) -> dict[str, str
         "DIGIDEN_DEADLINE": "2",
         "DIGIDEN_WORKERS": "2",
         "DIGIDEN_LOG": "off",
+        "DIGIDEN_DUMPS": "asked",
     }
 
 

@@ -6,8 +6,11 @@ import asyncio
 import dataclasses
 import gzip
 import hashlib
+import json
 import os
 import re
+import shutil
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +18,15 @@ from typing import Any
 
 import httpx
 import pytest
+import rdflib
 from conftest import serving
 from pyoxigraph import DefaultGraph, RdfFormat, parse
 
+from digiden_kg import vocab
 from digiden_kg.dumps import dumps_folder, write_dumps
 from digiden_kg.release import Release
 from digiden_kg.settings import load_settings
+from digiden_kg.web import downloads
 from digiden_kg.web.downloads import Dumps
 from digiden_kg.web.problems import ProblemError
 
@@ -36,6 +42,12 @@ def site(tiny_release: Release, tiny_project: Path, tmp_path: Path) -> Any:
     settings = dataclasses.replace(load_settings(), project_dir=tiny_project, out_dir=folder)
     release = Release(target, tiny_release.manifest)
     return SimpleNamespace(release=release, settings=settings, is_static=False)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a server settle at once."""
+    monkeypatch.setattr(downloads, "_SETTLED", 0.01)
 
 
 def test_a_dump_is_written_when_asked_for(
@@ -168,3 +180,158 @@ def test_a_site_of_files_offers_what_is_there(site: Any) -> None:
 
     write_dumps(site.release, site.settings, dumps_folder(site.release))
     assert "digiden.jsonld.gz" in Dumps(site).names()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_server_writes_the_dumps_of_each_release_once_it_has_settled(site: Any) -> None:
+    first = site.release
+
+    async def run() -> None:
+        dumps = Dumps(site)
+        async with dumps.kept_ready():
+            first_dump = dumps.offered()[0]
+            assert (first_dump.name, first_dump.size) == ("digiden.nq.gz", None)
+            await until(dumps.ready)
+            target = first.path.parent / "0-another"
+            target.mkdir()
+            for path in first.path.iterdir():
+                (target / path.name).write_bytes(path.read_bytes())
+            site.release = Release(target, first.manifest)
+            assert dumps.ready() == []
+            await until(dumps.ready)
+            assert [dump.name for dump in dumps.offered()] == dumps.names()
+            assert all(dump.size and dump.sha256 for dump in dumps.offered())
+
+    asyncio.run(run())
+    assert sorted(path.name for path in (site.settings.out_dir / "dumps").iterdir()) == sorted(
+        [first.name, "0-another"]
+    )
+
+
+async def until(there_is: Callable[[], object]) -> None:
+    while not there_is():
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_server_may_be_told_to_wait_until_it_is_asked(site: Any) -> None:
+    site.settings = dataclasses.replace(site.settings, dumps="asked")
+
+    async def run() -> None:
+        async with Dumps(site).kept_ready():
+            await asyncio.sleep(0.2)
+
+    asyncio.run(run())
+    assert not (site.settings.out_dir / "dumps").exists()
+
+
+DCAT = "http://www.w3.org/ns/dcat#"
+PREVIOUS = rdflib.URIRef(f"{DCAT}previousVersion")
+
+
+@pytest.fixture(scope="module")
+def releases(
+    tiny_release: Release,
+    tiny_environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[httpx.Client]:
+    """A server of a release that followed two: of the first, only the name is left."""
+    tmp_path = tmp_path_factory.mktemp("followed")
+    before = "0-00000000"
+    for name, previous in (("0-11111111", before), ("0-22222222", "0-11111111")):
+        shutil.copytree(tiny_release.path, tmp_path / name)
+        manifest = {**tiny_release.manifest, "previous": previous, "built": "2026-01-02T03:04:05Z"}
+        (tmp_path / name / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        here = vocab.dataset(name)
+        (tmp_path / name / "dataset.ttl").write_text(
+            f"<{here}> a <{DCAT}Dataset> ; <{DCAT}distribution> <{here}#gone> ;"
+            f" <{DCAT}previousVersion> <{vocab.dataset(previous)}> ."
+            f"<{here}#gone> a <{DCAT}Distribution> .",
+            encoding="utf-8",
+        )
+    dumps = tmp_path / "dumps" / "0-11111111"
+    dumps.mkdir(parents=True)
+    (dumps / "digiden.ttl.gz").write_bytes(b"made before")
+    checksum = hashlib.sha256(b"made before").hexdigest()
+    (dumps / "SHA256SUMS").write_text(f"{checksum}  digiden.ttl.gz\n", encoding="utf-8")
+    with (
+        serving(tiny_environment, "--release", str(tmp_path / "0-22222222")) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client
+
+
+def graph_of(answer: httpx.Response) -> rdflib.Graph:
+    assert answer.status_code == 200
+    return rdflib.Graph().parse(data=answer.text, format="turtle")
+
+
+def test_former_releases_are_offered_for_as_long_as_they_are_there(releases: httpx.Client) -> None:
+    turtle = {"Accept": "text/turtle"}
+    now = graph_of(releases.get("/dataset/0-22222222", headers=turtle))
+    before = now.value(rdflib.URIRef(vocab.dataset("0-22222222")), PREVIOUS)
+    assert str(before) == vocab.dataset("0-11111111")
+
+    former = graph_of(releases.get("/" + str(before).removeprefix(vocab.BASE), headers=turtle))
+    files = list(former.objects(before, rdflib.DCAT.distribution))
+    assert (before, rdflib.URIRef(f"{DCAT}hasCurrentVersion"), None) in former
+    assert {str(each).partition("#")[2] for each in files} == {
+        *("digiden.nq", "dataset.ttl", "manifest.json", "report.csv", "digiden.ttl.gz")
+    }
+    for each in files:
+        url = str(former.value(each, rdflib.DCAT.downloadURL))
+        content = releases.get(url)
+        assert content.status_code == 200, url
+        assert len(content.content) == former.value(each, rdflib.DCAT.byteSize).toPython()
+        assert "0-11111111" in content.headers["Content-Disposition"]
+    oldest = former.value(before, PREVIOUS)
+    gone = releases.get("/" + str(oldest).removeprefix(vocab.BASE), headers=turtle)
+    assert gone.status_code == 410
+    assert "0-22222222" in gone.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("0-00000000/digiden.nq", 410),
+        ("0-11111111/digiden.trig.gz", 404),
+        ("0-11111111/SHA256SUMS", 404),
+        ("0-11111111/report.html", 404),
+        ("0-22222222/digiden.nq", 404),
+        ("0-33333333/digiden.nq", 404),
+        ("dumps/0-11111111", 404),
+        ("%2e%2e/digiden.nq", 404),
+        ("0-11111111/..%2fmanifest.json", 404),
+    ],
+)
+def test_nothing_else_is_given(releases: httpx.Client, path: str, status: int) -> None:
+    assert releases.get(f"/files/{path}").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("ja", "0-11111111 より前のリリースは、ここにはもうありません"),
+        ("en", "Releases before 0-11111111 are not kept here any more"),
+    ],
+)
+def test_the_page_lists_former_releases(releases: httpx.Client, language: str, words: str) -> None:
+    text = releases.get("/downloads", params={"lang": language}).text
+    section = text.partition('id="former"')[2]
+    assert words in section
+    assert "2026-01-02" in section
+    for link in re.findall(r'href="(/(?:files|dataset)/0-11111111[^"]*)"', section):
+        assert releases.get(link).status_code == 200
+    assert 'href="/files/0-11111111/digiden.ttl.gz"' in section
+
+
+def test_a_catalogue_lists_every_dump_before_it_is_written(web: httpx.Client) -> None:
+    described = graph_of(web.get("/.well-known/void?format=ttl"))
+    names = set(re.findall(r'href="/files/([^"]+)"', web.get("/downloads").text)) - {"SHA256SUMS"}
+    listed = {}
+    for each in described.subjects(rdflib.RDF.type, rdflib.DCAT.Distribution):
+        name = str(described.value(each, rdflib.DCAT.downloadURL)).rpartition("/")[2]
+        listed[name] = each
+        assert described.value(each, rdflib.DCAT.mediaType)
+    assert names <= set(listed)
+    assert {"digiden.trig.gz", "projects.parquet", "projects.xlsx", "digiden.sqlite"} <= names

@@ -50,6 +50,7 @@ __all__ = [
     "Dump",
     "dump_names",
     "dumps_folder",
+    "expected_dumps",
     "find_dumps",
     "table_titles",
     "write_dump",
@@ -127,7 +128,7 @@ def write_dumps(
     with _maker(release, settings, folder) as maker:
         for name in names:
             path = maker.write(name)
-            dumps.append(_described(path, titles))
+            dumps.append(_described(name, titles, path.stat().st_size, sha256(path)))
             path.replace(folder / name)
         lines = [f"{dump.sha256}  {dump.name}\n" for dump in sorted(dumps, key=lambda d: d.name)]
         sums = maker.folder / SUMS
@@ -165,14 +166,22 @@ def find_dumps(settings: Settings, folder: Path) -> list[Dump]:
     titles = table_titles(settings)
     listed = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
     return [
-        _described(folder / name, titles, listed[name])
+        _described(name, titles, (folder / name).stat().st_size, listed[name])
         for name in dump_names(settings)
         if name in listed and (folder / name).is_file()
     ]
 
 
-def _described(path: Path, titles: Mapping[str, Text], checksum: str | None = None) -> Dump:
-    plain, packing = _unpacked(path.name)
+def expected_dumps(settings: Settings) -> list[Dump]:
+    """Return the dumps that :func:`write_dumps` would write, without sizes and checksums."""
+    titles = table_titles(settings)
+    return [_described(name, titles) for name in dump_names(settings)]
+
+
+def _described(
+    name: str, titles: Mapping[str, Text], size: int | None = None, checksum: str | None = None
+) -> Dump:
+    plain, packing = _unpacked(name)
     stem, _, end = plain.partition(".")
     if stem == STEM:
         title: Text = dict(zip(("ja", "en"), _TITLES[end], strict=True))
@@ -181,10 +190,10 @@ def _described(path: Path, titles: Mapping[str, Text], checksum: str | None = No
         words = titles[stem]
         title = {"ja": f"{words['ja']}（{shown}）", "en": f"{words['en']} ({shown})"}
     return Dump(
-        path.name,
+        name,
         FORMATS[end].media_type,
-        path.stat().st_size,
-        checksum or sha256(path),
+        size,
+        checksum,
         title,
         _PACKINGS.get(packing),
         None if stem == STEM else stem,

@@ -309,28 +309,36 @@ def dataset_description(
     )
 
 
-def former_description(path: Path, current: str, chosen: Format) -> bytes:
-    """Return what a former release was, without its files, which are offered no more.
+def former_description(
+    path: Path, current: str, chosen: Format, root: str = "", files: Sequence[Dump] = ()
+) -> bytes:
+    """Return what a former release was, with those of its files that are still offered.
 
     Args:
         path: Its description, as the build wrote it.
         current: Name of the release that took its place.
         chosen: Format to write.
+        root: Address of the server, without a slash at the end.
+        files: What can still be had as a file.
     """
     gone = {_named("dcat:distribution"), _named("void:dataDump")}
     triples = [
         Triple(quad.subject, quad.predicate, quad.object)
         for quad in parse(path=path, format=RdfFormat.TURTLE)
     ]
-    files = {triple.object for triple in triples if triple.predicate in gone}
+    old = {triple.object for triple in triples if triple.predicate in gone}
     left = [
         triple
         for triple in triples
-        if triple.predicate not in gone and not _is_part(triple.subject, files)
+        if triple.predicate not in gone and not _is_part(triple.subject, old)
     ]
-    here = NamedNode(vocab.dataset(path.parent.name))
+    name = path.parent.name
+    here = NamedNode(vocab.dataset(name))
     now = NamedNode(vocab.dataset(current))
-    return _serialise([*left, Triple(here, _named("dcat:hasCurrentVersion"), now)], chosen)
+    kept = [
+        Triple(s, _named(p), o) for s, p, o in _distributions(here, f"{root}/files/{name}", files)
+    ]
+    return _serialise([*left, Triple(here, _named("dcat:hasCurrentVersion"), now), *kept], chosen)
 
 
 def _is_part(subject: object, files: Collection[object]) -> bool:
@@ -423,9 +431,13 @@ def _catalogue(
             yield table, "rdf:type", _named("prov:Entity")
             yield table, "dcterms:identifier", Literal(path)
             yield from _checksum(table, checksum)
+    yield from _distributions(here, f"{root}/files", files)
+
+
+def _distributions(here: NamedNode, folder: str, files: Sequence[Dump]) -> Iterable[_Statement]:
     for dump in files:
         file = NamedNode(f"{here.value}#{quote(dump.name, safe='')}")
-        address = NamedNode(f"{root}/files/{quote(dump.name)}")
+        address = NamedNode(f"{folder}/{quote(dump.name)}")
         yield from _all(
             (here, "dcat:distribution", file),
             (file, "rdf:type", _named("dcat:Distribution")),
@@ -434,9 +446,11 @@ def _catalogue(
             (file, "dcat:downloadURL", address),
             (file, "dcat:mediaType", NamedNode(_MEDIA + dump.media_type)),
             (file, "dcterms:license", _CC_BY),
-            (file, "dcat:byteSize", Literal(dump.size)),
         )
-        yield from _checksum(file, dump.sha256)
+        if dump.size is not None:
+            yield file, "dcat:byteSize", Literal(dump.size)
+        if dump.sha256:
+            yield from _checksum(file, dump.sha256)
         if dump.packing:
             yield file, "dcat:compressFormat", NamedNode(_MEDIA + dump.packing)
         if dump.table is None and dump.media_type in _FULL and dump.name.startswith("digiden."):

@@ -91,8 +91,9 @@ class Dump:
     name: str
     media_type: str
     """Of the content; ``packing`` is that of the file, where it is compressed."""
-    size: int
-    sha256: str
+    size: int | None
+    """None, like ``sha256``, where it is written once somebody asks for it."""
+    sha256: str | None
     title: Mapping[str, str]
     """What it holds, by language."""
     packing: str | None = None
@@ -124,6 +125,19 @@ def former_release(release: Release) -> Release | None:
         return open_release(release.path.parent / str(name)) if name else None
     except ReleaseError:
         return None
+
+
+def former_releases(release: Release) -> tuple[list[Release], str | None]:
+    """Return the releases before one, latest first, and the name of the first that is gone."""
+    found: list[Release] = []
+    names = {release.name}
+    while former := former_release(found[-1] if found else release):
+        if former.name in names:
+            return found, None
+        names.add(former.name)
+        found.append(former)
+    gone = (found[-1] if found else release).manifest.get("previous")
+    return found, str(gone) if gone else None
 
 
 def pointer_of(out_dir: Path) -> Path:

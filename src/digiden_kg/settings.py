@@ -63,14 +63,16 @@ class Settings:
     """UNIX socket at which a new release can be announced; None for none."""
     public_url: str | None = None
     """Address at which the public reaches the site, without a slash at the end; None: as asked."""
+    dumps: str = "start"
+    """When a server writes the dumps that are not there: at the ``start``, or when ``asked``."""
     contact: str | None = None
     """Whom to ask about the data (``mailto:`` or ``https:``), for its descriptions."""
 
     def checked(self) -> Settings:
-        """Return these settings, if what they tell the public about itself can be true.
+        """Return these settings, if those that say where, whom and when can be true.
 
         Raises:
-            SettingsError: An address or a contact is none.
+            SettingsError: An address or a contact is none, or a word is unknown.
         """
         if self.public_url is not None and not ADDRESS.fullmatch(self.public_url):
             raise SettingsError(
@@ -84,6 +86,11 @@ class Settings:
                 " mailto:name@example.org or https://example.org/contact / DIGIDEN_CONTACT には"
                 "問い合わせ先を mailto:name@example.org か https://example.org/contact の形で"
                 "書いてください。"
+            )
+        if self.dumps not in ("start", "asked"):
+            raise SettingsError(
+                f"DIGIDEN_DUMPS is {self.dumps!r}; write start or asked"
+                " / DIGIDEN_DUMPS は start か asked です。"
             )
         return self
 
@@ -147,5 +154,6 @@ def load_settings() -> Settings:
         metrics=env.get("DIGIDEN_METRICS", "local"),
         admin=Path(env["DIGIDEN_ADMIN"]) if env.get("DIGIDEN_ADMIN") else None,
         public_url=env.get("DIGIDEN_PUBLIC_URL", "").rstrip("/") or None,
+        dumps=env.get("DIGIDEN_DUMPS", "start"),
         contact=env.get("DIGIDEN_CONTACT") or None,
     )

@@ -125,7 +125,7 @@ def create_app(
                 if isinstance(asked, Pool):
                     await stack.enter_async_context(asked)
                 stack.push_async_callback(site.end)
-                stack.push_async_callback(dumps.stop)
+                await stack.enter_async_context(dumps.kept_ready())
                 site.begin()
                 if follower:
                     await stack.enter_async_context(follower.following(settings.admin))

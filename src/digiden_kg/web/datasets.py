@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
@@ -15,7 +14,7 @@ from digiden_kg.questions import Text
 from digiden_kg.release import DESCRIPTION, Release
 from digiden_kg.results import GRAPHS, HTML, Chosen, find_format, negotiate
 from digiden_kg.web import problems
-from digiden_kg.web.downloads import Dumps
+from digiden_kg.web.downloads import Dumps, gone_release
 from digiden_kg.web.site import Site, choose, described, language_of, page_route, root_of
 
 
@@ -30,7 +29,7 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
             await site.counts(),
             root_of(request),
             chosen.format,
-            [*metadata.release_files(release.path, release.manifest["outputs"]), *dumps.ready()],
+            [*metadata.release_files(release.path, release.manifest["outputs"]), *dumps.offered()],
             contact=site.settings.contact,
             has_server=not site.is_static,
         )
@@ -54,8 +53,11 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
             if end:
                 return await description(request, find_format(GRAPHS, end))
             return await catalogue(request)
-        former = site.release.path.parent / stem / DESCRIPTION
-        if stem != Path(stem).name or not former.is_file():
+        releases, gone = dumps.former()
+        if stem == gone:
+            raise gone_release(stem, site.release.name)
+        former = next((each for each in releases if each[0].name == stem), None)
+        if former is None or not (former[0].path / DESCRIPTION).is_file():
             raise problems.ProblemError(
                 404,
                 "http",
@@ -63,7 +65,10 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
                 f" / ここで公開しているのは {site.release.name} です。",
             )
         chosen = find_format(GRAPHS, end) if end else _choose(request, html=False)
-        content = metadata.former_description(former, site.release.name, chosen.format)
+        path, files = former[0].path / DESCRIPTION, former[1]
+        content = metadata.former_description(
+            path, site.release.name, chosen.format, root_of(request), files
+        )
         return described(content, chosen)
 
     @page_route(app, "/.well-known/sparql-examples", site)
@@ -90,6 +95,7 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
         release = site.release
         dumps.start()
         found = {dump.name: dump for dump in dumps.ready()}
+        former, gone = dumps.former()
         listed = [(name, found.get(name)) for name in dumps.names() if name.startswith(f"{STEM}.")]
         return site.page(
             request,
@@ -99,6 +105,11 @@ def add_datasets(app: FastAPI, site: Site, dumps: Dumps) -> None:
             tables=_tables(dumps.titles(), found, dumps.names()),
             ready=bool(found),
             sums=SUMS,
+            former=[
+                (each, [file for file in files if file.name.startswith(f"{STEM}.")], len(files))
+                for each, files in former
+            ],
+            gone=gone,
             bibtex=bibtex(release),
         )
 

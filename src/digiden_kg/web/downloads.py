@@ -1,9 +1,10 @@
 """The files of a release and its dumps, over HTTP.
 
 A build does not write dumps, because most builds are looked at and not published. A server writes
-those of its release when somebody first asks for one: all of them at once, in a process of its own
-that gives way to the others, into a folder beside the releases that then appears as a whole. What
-``digiden-kg export --all`` wrote there before is taken as it is.
+those of its release soon after its start, or when somebody first asks for one: all of them at once,
+in a process of its own that gives way to the others, into a folder beside the releases that then
+appears as a whole. What ``digiden-kg export --all`` wrote there before is taken as it is. Files of
+former releases are offered for as long as they are there.
 """
 
 from __future__ import annotations
@@ -15,15 +16,22 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from fastapi import FastAPI, Response
 
 from digiden_kg import metadata
-from digiden_kg.dumps import SUMS, dump_names, dumps_folder, find_dumps, table_titles
+from digiden_kg.dumps import (
+    SUMS,
+    dump_names,
+    dumps_folder,
+    expected_dumps,
+    find_dumps,
+    table_titles,
+)
 from digiden_kg.questions import Text
-from digiden_kg.release import Dump, Release
+from digiden_kg.release import Dump, Release, former_releases
 from digiden_kg.web import problems
 from digiden_kg.web.site import POLICY, Site, file_response, page_route
 
@@ -31,7 +39,9 @@ _PATIENCE = 45.0
 """Seconds for which a request waits for a dump."""
 _AGAIN = 60.0
 """Seconds after which what failed is tried again."""
-_COURTESY = 10
+_SETTLED = 10.0
+"""Seconds after which a server has settled on a release and its dumps may be begun."""
+_COURTESY = 19
 """How much the process gives way (nice)."""
 _REPORT_POLICY = POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
 _log = logging.getLogger("digiden_kg.dumps")
@@ -46,6 +56,7 @@ class Dumps:
         self._titles: dict[str, Mapping[str, Text]] = {}
         self._making: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, float] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._elsewhere: Path | None = None
         """Where dumps go if the folder of the releases cannot be written to."""
 
@@ -74,6 +85,50 @@ class Dumps:
         if not self._known.get(release.name):
             self._known[release.name] = find_dumps(self._site.settings, self.folder(release))
         return self._known[release.name]
+
+    def offered(self) -> list[Dump]:
+        """Return the dumps that can be asked for; those that are not there have no sizes yet."""
+        if ready := self.ready():
+            return ready
+        return expected_dumps(self._site.settings) if self.names() else []
+
+    def former(self) -> tuple[list[tuple[Release, list[Dump]]], str | None]:
+        """Return former releases with their files, and the name of the first that is gone.
+
+        A site that stays behind as files has the files of one release.
+        """
+        releases, gone = former_releases(self._site.release)
+        if self._site.is_static:
+            return [(each, []) for each in releases], gone
+        return [
+            (
+                each,
+                [
+                    *metadata.release_files(each.path, each.manifest["outputs"]),
+                    *find_dumps(self._site.settings, self.folder(each)),
+                ],
+            )
+            for each in releases
+        ], gone
+
+    @contextlib.asynccontextmanager
+    async def kept_ready(self) -> AsyncIterator[None]:
+        """Write the dumps of whatever release is served, each once it has settled."""
+        if self._site.settings.dumps == "start" and not self._site.is_static:
+            self._watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def _watch(self) -> None:
+        begun = None
+        while True:
+            name = self._site.release.name
+            await asyncio.sleep(_SETTLED)
+            if begun != name == self._site.release.name:
+                begun = name
+                self.start()
 
     def folder(self, release: Release) -> Path:
         """Return where the dumps of a release are, or will be."""
@@ -164,6 +219,7 @@ class Dumps:
     async def stop(self) -> None:
         """End what is being written, and leave nothing of it."""
         tasks = [task for task in self._making.values() if not task.done()]
+        tasks += [self._watching] if self._watching else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -191,6 +247,38 @@ def add_downloads(app: FastAPI, site: Site, dumps: Dumps) -> None:
             content_type = found.get(name, "text/plain")
         else:
             raise problems.ProblemError(404, "http", f"no file {name} / {name} はありません。")
-        if content_type.startswith("text/"):
-            content_type += "; charset=utf-8"
-        return file_response(path, content_type, headers)
+        return file_response(path, _with_charset(content_type), headers)
+
+    @page_route(app, "/files/{release}/{name}", site)
+    async def former_file(release: str, name: str) -> Response:
+        releases, gone = dumps.former()
+        found = {former.name: (former, files) for former, files in releases}
+        if release == gone:
+            raise gone_release(release, site.release.name)
+        former, files = found.get(release, (site.release, []))
+        dump = next((each for each in files if each.name == name), None)
+        if dump is None:
+            raise problems.ProblemError(
+                404, "http", f"no file {name} of {release} / {release} の {name} はありません。"
+            )
+        folder = former.path if name in metadata.FILES else dumps.folder(former)
+        stem, _, end = name.partition(".")
+        saved = f"{stem}-{release}.{end}"
+        headers = {"Content-Disposition": f'attachment; filename="{saved}"'}
+        content_type = dump.packing or dump.media_type
+        return file_response(folder / name, _with_charset(content_type), headers)
+
+
+def gone_release(name: str, current: str) -> problems.ProblemError:
+    """Return what is said of a release that was here once."""
+    return problems.ProblemError(
+        410,
+        "http",
+        f"the release {name} is not kept here any more; {current} is served, and /downloads lists"
+        f" those that are / リリース {name} はもう置いていません。いまは {current} を公開して"
+        "います（残っているものは /downloads）。",
+    )
+
+
+def _with_charset(content_type: str) -> str:
+    return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
