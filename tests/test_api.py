@@ -6,13 +6,15 @@ import dataclasses
 import json
 import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 import pytest
 import yaml
 from conftest import PROJECT
+from fastapi import FastAPI
 from jsonschema import Draft202012Validator
+from starlette.routing import Match
 
 from digiden_kg.release import Release
 from digiden_kg.report import Report
@@ -158,14 +160,83 @@ def test_errors_are_as_documented(
     conforms(answer.json(), {"$ref": "#/components/schemas/Problem"}, documents["ja"])
 
 
-def test_everything_under_api_is_documented(
+PAGES = {
+    *("/", "/questions", "/builder", "/downloads", "/report", "/browser-sparql", "/explore"),
+    *("/api", "/statistics", "/quality", "/rounds", "/about", "/ontology", "/shapes"),
+}
+"""Pages for people; what they offer to programs has addresses of its own."""
+NOTHING = {"/.well-known/genid/{path:path}", "/dataset/{path:path}"}
+"""Addresses of blank nodes and of parts of datasets, of which there are none."""
+
+
+def test_every_route_that_is_no_page_is_documented(
     built: tuple[Release, Report], documents: dict[str, dict[str, Any]]
 ) -> None:
     app = create_app(built[0], dataclasses.replace(load_settings(), project_dir=PROJECT))
-    routes = {getattr(route, "path", "") for route in app.routes}
-    ours = {path for path in routes if path.startswith("/api/")}
-    assert len(ours) > 10
-    assert ours - set(documents["ja"]["paths"]) == set()
+    also = {each["path"]: each.get("also", []) for each in DECLARED["operations"]}
+    described = set()
+    for path, content in documents["ja"]["paths"].items():
+        for each in [path, *also.get(path, [])]:
+            for address in addresses(each, content["get"]):
+                described.add(route_of(app, address))
+    routes = {getattr(route, "path", "") for route in app.routes} - {"/static"}
+    assert routes - described == PAGES | NOTHING
+
+
+def addresses(path: str, operation: dict[str, Any]) -> list[str]:
+    """Addresses of an operation with each format that the path may end in."""
+    ends = [
+        (each["name"], value)
+        for each in operation["parameters"]
+        if each["in"] == "path"
+        for value in each["schema"].get("enum", ())
+    ]
+    return [
+        example_address(path.replace("{" + name + "}", value), operation) for name, value in ends
+    ] or [example_address(path, operation)]
+
+
+def route_of(app: FastAPI, address: str) -> str:
+    """Path of the route that answers an address."""
+    scope = {"type": "http", "method": "GET", "path": unquote(urlsplit(address).path)}
+    for route in app.routes:
+        if route.matches(scope)[0] is Match.FULL:
+            return str(getattr(route, "path", ""))
+    pytest.fail(f"nothing answers {address}")
+
+
+@pytest.mark.parametrize(
+    ("path", "others"),
+    [(each["path"], each["also"]) for each in DECLARED["operations"] if "also" in each],
+)
+def test_other_paths_answer_the_same(
+    web: httpx.Client, documents: dict[str, dict[str, Any]], path: str, others: list[str]
+) -> None:
+    operation = documents["ja"]["paths"][path]["get"]
+    expected = web.get(example_address(path, operation)).content
+    for each in others:
+        answer = web.get(example_address(each, operation), follow_redirects=True)
+        assert (answer.status_code, answer.content) == (200, expected)
+        assert each in operation["description"]
+
+
+def test_where_many_values_are_is_said(
+    web: httpx.Client, documents: dict[str, dict[str, Any]]
+) -> None:
+    asked = [
+        (parameter, path)
+        for path, content in documents["en"]["paths"].items()
+        for parameter in content["get"]["parameters"]
+        if "x-choices" in parameter
+    ]
+    assert len(asked) > 3
+    for parameter, path in asked:
+        listed = web.get(parameter["x-choices"]).json()["parameters"]
+        (choices,) = (each["choices"] for each in listed if each["name"] == parameter["name"])
+        assert len(choices) > 60
+        assert parameter["x-choices"] in parameter["description"]
+        given = {parameter["name"]: choices[-1]["name"], "format": "json"}
+        assert web.get(path, params=given).status_code == 200
 
 
 def test_questions_are_listed_with_their_values(web: httpx.Client) -> None:

@@ -121,7 +121,7 @@ async def document_of(site: Site, root: str, language: str) -> dict[str, Any]:
     declared = _declared()
     paths: dict[str, dict[str, Any]] = {}
     for each in declared["operations"]:
-        content = {"get": _operation(each, language)}
+        content = {"get": _operation(each, language, site.release.name)}
         if each.get("post"):
             content["post"] = _posted(each, content["get"])
         paths[each["path"]] = content
@@ -157,6 +157,7 @@ _PROBLEM = {
     "ja": "答えられない理由と、どうすればよいか（RFC 9457）",
     "en": "Why there is no answer, and what to do (RFC 9457)",
 }
+_ALSO = {"ja": "同じ答え: {}", "en": "Answers the same: {}"}
 _ANSWER = {"ja": "答え", "en": "The answer"}
 _FORMAT = {"ja": "形式。省くと Accept に従います", "en": "Format; without it Accept decides"}
 
@@ -165,9 +166,14 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _operation(declared: Mapping[str, Any], language: str) -> dict[str, Any]:
-    example = declared["example"]
-    more = declared.get("more", {}).get(language)
+def _operation(declared: Mapping[str, Any], language: str, release: str) -> dict[str, Any]:
+    example = {
+        name: release if value == "RELEASE" else value
+        for name, value in declared["example"].items()
+    }
+    texts = [declared["more"][language]] if "more" in declared else []
+    texts += [_ALSO[language].format(", ".join(declared["also"]))] if "also" in declared else []
+    more = " ".join(texts)
     parameters = [_parameter(each, example, language) for each in declared["parameters"]]
     content: dict[str, Any] = {}
     for media_type, schema in declared["answers"].items():
@@ -291,8 +297,10 @@ def _value(
         schema["oneOf"] = [{"const": each.name, "title": each.caption(language)} for each in listed]
     elif listed:
         more = {
-            "ja": f"（{len(listed):,}個の値は /api/questions/{question.slug} に）",
-            "en": f" ({len(listed):,} values: /api/questions/{question.slug})",
+            "ja": f"（{len(listed):,}個の値は /api/questions/{question.slug} の"
+            " parameters[].choices に。name か value か名称で指定します）",
+            "en": f" ({len(listed):,} values: parameters[].choices of"
+            f" /api/questions/{question.slug}; give the name, the value or the label)",
         }
         text += more[language]
     return {
@@ -301,6 +309,7 @@ def _value(
         "description": text,
         "required": False,
         "schema": schema,
+        **({"x-choices": f"/api/questions/{question.slug}"} if len(listed) > _FEW else {}),
         **({"example": ", ".join(names)} if names else {}),
     }
 

@@ -250,7 +250,9 @@ def add_downloads(app: FastAPI, site: Site, dumps: Dumps) -> None:
         return file_response(path, _with_charset(content_type), headers)
 
     @page_route(app, "/files/{release}/{name}", site)
-    async def former_file(release: str, name: str) -> Response:
+    async def file_of(release: str, name: str) -> Response:
+        if release == site.release.name:
+            return await file(name)
         releases, gone = dumps.former()
         found = {former.name: (former, files) for former, files in releases}
         if release == gone:
