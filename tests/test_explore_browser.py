@@ -16,6 +16,7 @@ __all__ = ["browser"]
 
 ODAWARA = "id:body/142069"
 PROJECT = "id:project/r4-2-type2-3-142069"
+GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
 START = f"/explore?iri={ODAWARA}&lang=en"
 GRANTED = f"expand={ODAWARA}+in+dg:grantedTo"
 
@@ -60,7 +61,7 @@ def test_the_address_restores_view_pins_and_groups(browser: Browser, real_server
     page = opened(browser, f"{real_server}{START}&{GRANTED}&at={PROJECT}")
     page.locator("#pin").click()
     page.get_by_role("button", name="Group by class").click()
-    page.wait_for_url(re.compile("group=1"))
+    page.wait_for_url(re.compile("group=class"))
     query = parse_qsl(urlsplit(page.url).query)
     assert [value.split()[0] for name, value in query if name == "pin"] == [PROJECT]
     address, count = page.url, things(page)
@@ -71,6 +72,8 @@ def test_the_address_restores_view_pins_and_groups(browser: Browser, real_server
     assert (
         again.get_by_role("button", name="Group by class").get_attribute("aria-pressed") == "true"
     )
+    again.get_by_role("button", name="Group by class").click()
+    again.wait_for_url(lambda address: "group=" not in address)
     assert again.locator("#pin").inner_text() == "Unpin"
     switch = again.locator("nav.language a[hreflang=ja]").get_attribute("href") or ""
     assert "pin=" in switch
@@ -100,7 +103,7 @@ def test_pictures_and_graphml_hold_what_is_shown(
     page = opened(browser, f"{real_server}{START}&{GRANTED}&expand={PROJECT}+out+dg:implements")
     page.locator(".data-menu > summary").click()
     found = {}
-    for name in ("SVG", "PNG", "GraphML"):
+    for name in ("SVG", "PNG", "GraphML", "GEXF"):
         with page.expect_download() as download:
             page.locator(".data-menu").get_by_text(name, exact=True).click()
         found[name] = tmp_path / download.value.suggested_filename
@@ -110,8 +113,98 @@ def test_pictures_and_graphml_hold_what_is_shown(
     assert svg.count("stroke-dasharray") == 2, "both types of service are inferred"
     assert "Odawara City" in svg
     assert found["PNG"].read_bytes().startswith(b"\x89PNG")
-    nodes = ET.parse(found["GraphML"]).iter("{http://graphml.graphdrawing.org/xmlns}node")
-    assert len(list(nodes)) == things(page) == 4
+    # The town, its project, two types of service: where the picture has them, with axes upwards.
+    drawn = {
+        (round(float(each.get("x") or 0)), round(13 + 12 - float(each.get("y") or 0)))
+        for each in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    }
+    assert len(drawn) == things(page) == 4
+    nodes = list(ET.parse(found["GraphML"]).iter(f"{GRAPHML}node"))
+    values = [{each.get("key"): each.text for each in node} for node in nodes]
+    places = {(float(each["x"] or ""), float(each["y"] or "")) for each in values}
+    assert {(round(x), round(y)) for x, y in places} == drawn
+    gexf = ET.parse(found["GEXF"])
+    placed = [
+        (float(each.get("x") or ""), float(each.get("y") or ""))
+        for each in gexf.iter("{http://gexf.net/1.3/viz}position")
+    ]
+    assert set(placed) == places
+    assert "Odawara City" in {each.get("label") for each in gexf.iter("{http://gexf.net/1.3}node")}
+    assert page.wrong == []
+    page.context.close()
+
+
+def test_things_are_grouped_pinned_and_hidden_by_class(browser: Browser, real_server: str) -> None:
+    prefecture = "id:body/140007"
+    page = opened(
+        browser,
+        f"{real_server}/explore?iri={prefecture}&expand={prefecture}+in+dg:inPrefecture&lang=en",
+    )
+    # Kanagawa has 19 cities, 13 towns and one village.
+    page.get_by_role("button", name="Pin the places of all: Town").click()
+    assert len([name for name, _ in parse_qsl(urlsplit(page.url).query) if name == "pin"]) == 13
+    page.get_by_role("button", name="Pin the places of all: Town").click()
+    assert "pin=" not in page.url
+    press(page, "without", "dg:City", within="#legend")
+    assert things(page) == 1 + 13 + 1
+    press(page, "with", "dg:City", within="#legend")
+    assert things(page) == 34
+    page.get_by_role("button", name="Group by class").click()
+    page.wait_for_url(re.compile("group=class"))
+    page.locator(".data-menu > summary").click()
+    with page.expect_download() as download:
+        page.locator(".data-menu").get_by_text("SVG", exact=True).click()
+    boxes = re.findall(
+        r"<rect [^>]*fill=\"none\"[^>]*/><text [^>]*>([^<]*)</text>",
+        download.value.path().read_text(encoding="utf-8"),
+    )
+    assert sorted(boxes) == ["City 19", "Prefecture 1", "Town 13", "Village 1"]
+    assert page.wrong == []
+    page.context.close()
+
+
+def test_a_thing_of_the_canvas_is_chosen_dragged_and_opened(
+    browser: Browser, real_server: str
+) -> None:
+    page = opened(browser, f"{real_server}{START}")
+    box = page.locator(".canvas").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.dblclick(x, y)  # the only thing is in the middle
+    page.wait_for_url(re.compile("expand="))
+    expect(page.locator("#tree li")).to_have_count(2)
+    assert things(page) == 2
+    page.goto(f"{real_server}{START}")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 40, steps=5)
+    page.mouse.up()
+    page.wait_for_url(re.compile("pin="))
+    [pin] = [value for name, value in parse_qsl(urlsplit(page.url).query) if name == "pin"]
+    name, right, down = pin.split()
+    assert name == ODAWARA
+    assert int(right) > 0 < int(down)
+    page.context.close()
+
+
+def test_two_thousand_things_are_drawn_and_listed(browser: Browser, real_server: str) -> None:
+    hub = "scheme:body-kind/municipality"
+    page = opened(browser, f"{real_server}/explore?iri={hub}&expand={hub}+in+dg:bodyKind&lang=en")
+    page.locator(".canvas[data-things]").wait_for()
+    count = things(page)
+    assert count > 1700
+    painted = page.locator(".canvas canvas").evaluate(
+        """async (canvas) => {
+          await new Promise((done) => setTimeout(done, 1000));
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const seen = new Set();
+          for (let at = 0; at < data.length; at += 4)
+            seen.add(data[at] * 65536 + data[at + 1] * 256 + data[at + 2]);
+          return seen.size;
+        }"""
+    )
+    assert painted > 10, "many colours: the canvas is not empty"
+    assert page.wrong == []
     page.context.close()
 
 

@@ -218,7 +218,7 @@ class Network:
             ends = {link.source, link.target}
             if ends & view.hidden or (view.without and any(map(unwanted, ends - kept))):
                 continue
-            new = ends - things.keys()
+            new = {end for end in ends if end not in things}
             if len(things) + len(new) > limit:
                 left_out |= new
                 continue

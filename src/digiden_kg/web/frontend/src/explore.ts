@@ -2,12 +2,12 @@
  * The graph explorer. The page itself is the state: every button of it leads to an address; here the
  * page of that address is fetched, its parts replace those that are there, and the canvas follows.
  */
-import cytoscape from "cytoscape";
-
-import { drawing, SHAPES, shorten, type Palette } from "./lib/drawing";
-import { settle, settleGroups } from "./lib/layout";
+import { Board, MANY } from "./lib/board";
+import { drawing, SIZE, shorten, type Dot, type Frame, type Line, type Palette } from "./lib/drawing";
+import { settleGroups, settling } from "./lib/layout";
 import { address, element, fetchJson, language, say } from "./lib/page";
-import { addressOf, pinsOf, withGrouping, withPins, type Place } from "./lib/view";
+import { withPlaces } from "./lib/positions";
+import { addressOf, groupingOf, pinsOf, withGrouping, withPins, type Grouping, type Place } from "./lib/view";
 
 interface Data {
   at: string | null;
@@ -17,18 +17,31 @@ interface Data {
 }
 
 const PARTS = ["#explorer", ".data-menu", "nav.language"];
-const MANY = 400;
+/** Things of a class that may be pinned at once: their places stand in the address. */
+const PINS = 60;
+/** Milliseconds of each frame in which places are found. */
+const SHARE = 10;
 const SERIES: Record<string, string> = {
   body: "--series-1", project: "--series-2", service: "--series-3",
   type: "--series-4", party: "--series-5", system: "--series-6",
 };
 
-let graph: cytoscape.Core | undefined;
 let data: Data;
+let dots: Dot[] = [];
+let lines: Line[] = [];
+let frames: Frame[] = [];
 let drawn = "";
 let pins = pinsOf(new URLSearchParams(location.search));
-const board = element("div", { class: "canvas", role: "application", tabindex: "0" });
+const place = element("div", { class: "canvas", role: "application", tabindex: "0" });
 const tools = element("div", { class: "canvas-tools" });
+/** What is left to do until everything has its place. */
+let settle: (() => void) | undefined;
+const board = new Board(place, {
+  pick: (at) => void go(changed((query) => query.set("at", data.things[at]![0]))),
+  open: (at) => void expandFirst(data.things[at]![0]),
+  moved: (at) => pin([at]),
+  touched: () => settle?.(),
+});
 
 function read(): Data {
   return JSON.parse(document.querySelector("#graph-data")?.textContent ?? "null");
@@ -40,137 +53,107 @@ function colour(name: string): string {
 
 function palette(): Palette {
   const groups = Object.fromEntries(Object.entries(SERIES).map(([group, name]) => [group, colour(name)]));
-  return { canvas: colour("--canvas"), text: colour("--text"), quiet: colour("--quiet"), groups };
+  return {
+    canvas: colour("--canvas"), text: colour("--text"), quiet: colour("--quiet"), path: colour("--action"),
+    shown: colour("--bad"), groups,
+  };
 }
 
-function style(many: boolean): cytoscape.StylesheetJson {
-  const { canvas, text, quiet, groups } = palette();
-  const shapes = Object.entries(SHAPES).map(([group, shape]) => ({
-    selector: `node[group = "${group}"]`,
-    style: { shape, "background-color": groups[group] ?? quiet },
-  }));
-  return [
-    {
-      selector: "node",
-      style: {
-        label: "data(short)", width: 24, height: 24, color: text, "font-size": 11,
-        "font-family": "Noto Sans JP, sans-serif", "text-valign": "bottom", "text-margin-y": 4,
-        "min-zoomed-font-size": many ? 9 : 6,
-        ...(many ? {} : { "text-outline-color": canvas, "text-outline-width": 2 }),
-      },
-    },
-    ...shapes,
-    {
-      selector: "node:parent",
-      style: {
-        shape: "round-rectangle", "background-opacity": 0.06, "background-color": quiet, "border-width": 1,
-        "border-color": quiet, label: "data(label)", "text-valign": "top", "font-size": 16,
-      },
-    },
-    {
-      selector: "edge",
-      style: {
-        width: 1.2, "line-color": quiet, "curve-style": many ? "haystack" : "straight",
-        "target-arrow-shape": many ? "none" : "triangle", "target-arrow-color": quiet, "arrow-scale": 0.8,
-        opacity: many ? 0.5 : 1,
-      },
-    },
-    { selector: "edge[?inferred]", style: { "line-style": "dashed", "line-dash-pattern": [5, 4] } },
-    { selector: "edge[?path]", style: { width: 3.5, "line-color": colour("--action"), "target-arrow-color": colour("--action") } },
-    {
-      selector: "edge.named",
-      style: {
-        label: "data(label)", "font-size": 10, color: text, "text-rotation": "autorotate",
-        "text-background-color": canvas, "text-background-opacity": 0.85, "min-zoomed-font-size": 7,
-      },
-    },
-    { selector: "node.pinned", style: { "border-width": 3, "border-color": text } },
-    { selector: "node.at", style: { "border-width": 4, "border-color": colour("--bad"), "font-weight": "bold", "font-size": 13, "z-index": 9 } },
-  ] as cytoscape.StylesheetJson;
+function numberOf(name: string | null): number {
+  return data.things.findIndex((thing) => thing[0] === name);
 }
 
-/** Say on the canvas which thing the panel is about; the links of that one are named. */
-function mark(): void {
-  const many = data.things.length > MANY;
-  const few = data.links.length <= 40;
-  graph!.batch(() => {
-    graph!.elements(".at").removeClass("at");
-    graph!.getElementById(data.at ?? "").addClass("at");
-    graph!.edges().forEach((edge) => {
-      const near = edge.data("source") === data.at || edge.data("target") === data.at;
-      edge.toggleClass("named", few || (near && !many) || Boolean(edge.data("path")));
-    });
-  });
+function show(): void {
+  const pinned = new Set([...pins.keys()].map(numberOf));
+  board.show({ dots, lines, frames, at: numberOf(data.at), pinned, palette: palette() });
 }
 
 /** Draw what the page says: what is new settles near what led to it, what was there stays. */
 function draw(fresh = false): void {
-  const state = JSON.stringify([data.things, data.links, location.search.includes("group=1")]);
-  if (graph && !fresh && state === drawn) {
-    mark();
+  const grouping = groupingOf(new URLSearchParams(location.search));
+  const state = JSON.stringify([data.things, data.links, grouping]);
+  if (!fresh && state === drawn) {
+    show();
     return;
   }
-  drawn = state;
-  const grouped = new URLSearchParams(location.search).get("group") === "1";
-  const many = data.things.length > MANY;
+  settle?.();
   const before = new Map<string, Place>();
-  if (!fresh) graph?.nodes(":childless").forEach((node) => void before.set(node.id(), { ...node.position() }));
-  const names = data.things.map(([name]) => name);
+  if (!fresh && drawn && !frames.length) dots.forEach(({ name, x, y }) => before.set(name, { x, y }));
+  drawn = state;
   const known = new Map<number, Place>();
   const fixed = new Set<number>();
-  names.forEach((name, at) => {
-    const place = pins.get(name) ?? before.get(name);
-    if (place) known.set(at, place);
+  data.things.forEach(([name], at) => {
+    const where = pins.get(name) ?? before.get(name);
+    if (where) known.set(at, where);
     if (pins.has(name)) fixed.add(at);
   });
-  const places = grouped
-    ? settleGroups(data.things.map(([, , , group]) => group))
-    : names.length === known.size
-      ? names.map((_, at) => known.get(at)!)
-      : settle({ count: names.length, links: data.links.map(([from, to]) => [from, to]), known, fixed });
-  const elements: cytoscape.ElementDefinition[] = [];
-  if (grouped)
-    for (const group of new Set(data.things.map((thing) => thing[3])))
-      elements.push({ data: { id: `group ${group}`, label: groupLabel(group) }, selectable: false, grabbable: false });
-  data.things.forEach(([name, label, , group], at) =>
-    elements.push({
-      data: { id: name, label, short: shorten(label), group, ...(grouped ? { parent: `group ${group}` } : {}) },
-      position: places[at]!,
-      classes: pins.has(name) ? "pinned" : "",
-    }),
-  );
-  data.links.forEach(([from, to, relation, inferred, path]) => {
-    const words = data.relations[relation]! + (inferred ? say("（推定）", " (inferred)") : "");
-    elements.push({
-      data: { id: `${from} ${relation} ${to}`, source: names[from]!, target: names[to]!, label: words, inferred, path },
-    });
-  });
-  const view = graph && before.size ? { zoom: graph.zoom(), pan: { ...graph.pan() } } : undefined;
-  graph?.destroy();
-  graph = cytoscape({
-    container: board, elements, style: style(many), layout: { name: "preset" },
-    minZoom: 0.03, maxZoom: 4, boxSelectionEnabled: false, autounselectify: true,
-    textureOnViewport: many, hideEdgesOnViewport: data.links.length > 1000, pixelRatio: many ? 1 : "auto",
-  });
-  if (view && data.things.length === before.size) graph.viewport(view);
-  else graph.fit(undefined, 40);
-  if (graph.zoom() > 1.4) {
-    graph.zoom(1.4);
-    graph.center();
-  }
-  mark();
-  graph.on("tap", "node:childless", (event) => void go(changed((query) => query.set("at", event.target.id()))));
-  graph.on("dbltap", "node:childless", (event) => void expandFirst(event.target.id()));
-  graph.on("free", "node:childless", (event) => pin(event.target.id(), event.target.position()));
-  board.setAttribute(
+  dots = data.things.map(([name, label, kind, group]) => (
+    { name, label, short: shorten(label), kind: kind ?? "", group, x: 0, y: 0 }
+  ));
+  lines = data.links.map(([from, to, relation, inferred, path]) => ({
+    from, to, path: path > 0, inferred: inferred > 0,
+    label: data.relations[relation]! + (inferred ? say("（推定）", " (inferred)") : ""),
+  }));
+  frames = [];
+  const put = (places: readonly Place[]): void => places.forEach((where, at) => Object.assign(dots[at]!, where));
+  const same = known.size === dots.length;
+  if (grouping) {
+    const names = data.things.map(([, , kind, group]) => (grouping === "class" && kind) || groupLabel(group));
+    put(settleGroups(names));
+    frames = framesOf(names);
+    board.fit();
+  } else if (same) put([...known.keys()].sort((a, b) => a - b).map((at) => known.get(at)!));
+  else gather(settling({ count: dots.length, links: data.links.map(([from, to]) => [from, to]), known, fixed }), put);
+  show();
+  if (!same || !before.size) board.fit();
+  place.setAttribute(
     "aria-label",
     say(
-      `グラフ：もの ${names.length}、つながり ${data.links.length}。同じ内容の一覧が下にあります。`,
-      `Graph: ${names.length} things, ${data.links.length} links. The list below has the same content.`,
+      `グラフ：もの ${dots.length}、つながり ${lines.length}。同じ内容の一覧が下にあります。`,
+      `Graph: ${dots.length} things, ${lines.length} links. The list below has the same content.`,
     ),
   );
-  board.dataset.things = String(names.length);
-  board.dataset.links = String(data.links.length);
+  place.dataset.things = String(dots.length);
+  place.dataset.links = String(lines.length);
+}
+
+/** Let things find their places: many of them while the picture is there already. */
+function gather(rounds: Generator<Place[], Place[]>, put: (places: readonly Place[]) => void): void {
+  let step = rounds.next();
+  let frame = 0;
+  const finish = (): void => {
+    cancelAnimationFrame(frame);
+    while (!step.done) step = rounds.next();
+    put(step.value);
+    settle = undefined;
+    board.repaint();
+  };
+  put(step.value);
+  if (dots.length <= MANY || matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    finish();
+    return;
+  }
+  const some = (): void => {
+    const end = performance.now() + SHARE;
+    while (!step.done && performance.now() < end) step = rounds.next();
+    put(step.value);
+    if (step.done) settle = undefined;
+    else frame = requestAnimationFrame(some);
+    board.fit();
+  };
+  settle = finish;
+  frame = requestAnimationFrame(some);
+}
+
+/** Return a box around the things of each name. */
+function framesOf(names: readonly string[]): Frame[] {
+  const found = new Map<string, Dot[]>();
+  names.forEach((name, at) => found.set(name, [...(found.get(name) ?? []), dots[at]!]));
+  return [...found].map(([name, own]) => {
+    const [left, top] = [Math.min(...own.map(({ x }) => x)) - 3 * SIZE, Math.min(...own.map(({ y }) => y)) - 2 * SIZE];
+    const [right, bottom] = [Math.max(...own.map(({ x }) => x)) + 3 * SIZE, Math.max(...own.map(({ y }) => y)) + 3 * SIZE];
+    return { label: `${name} ${own.length.toLocaleString()}`, left, top, width: right - left, height: bottom - top };
+  });
 }
 
 function groupLabel(group: string): string {
@@ -200,18 +183,16 @@ function remember(query: URLSearchParams): void {
   }
 }
 
-function pin(name: string, place: Place): void {
-  if (new URLSearchParams(location.search).get("group") === "1") return;
-  pins.set(name, { x: place.x, y: place.y });
-  graph?.getElementById(name).addClass("pinned");
+/** Keep the places of things, in the address too; or give them free. */
+function pin(things: readonly number[], kept = true): void {
+  if (frames.length) return;
+  for (const at of things) {
+    const { name, x, y } = dots[at]!;
+    if (kept) pins.set(name, { x, y });
+    else pins.delete(name);
+  }
   remember(changed(() => {}));
-  act();
-}
-
-function unpin(name: string): void {
-  pins.delete(name);
-  graph?.getElementById(name).removeClass("pinned");
-  remember(changed(() => {}));
+  show();
   act();
 }
 
@@ -224,7 +205,7 @@ async function go(query: URLSearchParams, push = true): Promise<void> {
   const part = document.body.dataset.part; // within a page of others it stays so
   if (part) query.set("embed", part);
   const where = addressOf("/explore", query);
-  const slow = setTimeout(() => board.setAttribute("aria-busy", "true"), 300);
+  const slow = setTimeout(() => place.setAttribute("aria-busy", "true"), 300);
   try {
     const response = await fetch(where, { signal: wanted.signal, headers: { Accept: "text/html" } });
     if (!response.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(response.statusText);
@@ -250,14 +231,14 @@ async function go(query: URLSearchParams, push = true): Promise<void> {
     if (!(error instanceof DOMException && error.name === "AbortError")) location.assign(where);
   } finally {
     clearTimeout(slow);
-    board.removeAttribute("aria-busy");
+    place.removeAttribute("aria-busy");
   }
 }
 
 /** Return a selector of what has the focus, so that it can be found again on the next page. */
 function focused(): string | undefined {
   const here = document.activeElement;
-  if (here === board) return ".canvas";
+  if (here === place) return ".canvas";
   if (here instanceof HTMLButtonElement && here.name) {
     const value = CSS.escape(here.value);
     if (here.name === "expand" || here.name === "fold") return `.expand [value="${value}"], #tree [value="${value}"]`;
@@ -281,52 +262,70 @@ function save(name: string, content: Blob): void {
 }
 
 function picture(): void {
-  const dots = data.things.map(([name, label, kind, group]) => ({
-    ...graph!.getElementById(name).position(), label, kind: kind ?? "", group,
-  }));
-  const lines = data.links.map(([from, to, relation, inferred]) => ({
-    from, to, label: data.relations[relation]!, inferred: inferred > 0,
-  }));
-  save("graph.svg", new Blob([drawing(dots, lines, palette(), document.title)], { type: "image/svg+xml" }));
+  settle?.();
+  save("graph.svg", new Blob([drawing(dots, lines, palette(), document.title, frames)], { type: "image/svg+xml" }));
 }
 
-function zoom(factor: number): void {
-  graph!.zoom({ level: graph!.zoom() * factor, renderedPosition: { x: graph!.width() / 2, y: graph!.height() / 2 } });
+/** Let the files of the graph have the places of the canvas. */
+async function saveWithPlaces(link: HTMLAnchorElement, end: string): Promise<void> {
+  settle?.();
+  const places = dots.map(({ x, y }) => ({ x, y }));
+  try {
+    const response = await fetch(link.href);
+    if (!response.ok) throw new Error(response.statusText);
+    save(`graph.${end}`, new Blob([withPlaces(await response.text(), end, places)], { type: "application/xml" }));
+  } catch {
+    location.assign(link.href); // the server's own words, or its file without places
+  }
 }
 
-/** Add what acts on the thing of the panel: pinning its place. */
+/** Add what acts on places: of the thing of the panel, and of all things of a class. */
 function act(): void {
-  const place = document.querySelector(".acts");
-  if (!place || !data.at) return;
-  document.querySelector("#pin")?.remove();
-  const name = data.at;
-  const pinned = pins.has(name);
-  const made = button(pinned ? say("固定をやめる", "Unpin") : say("位置を固定", "Pin its place"), () =>
-    pinned ? unpin(name) : pin(name, graph!.getElementById(name).position()),
-  );
-  made.id = "pin";
-  made.className = "plain";
-  place.append(" ", made);
+  for (const old of document.querySelectorAll("#pin, #legend .pins")) old.remove();
+  if (frames.length) return;
+  const own = document.querySelector(".acts");
+  const shown = numberOf(data.at);
+  if (own && shown >= 0) {
+    const pinned = pins.has(data.at!);
+    const made = button(pinned ? say("固定をやめる", "Unpin") : say("位置を固定", "Pin its place"), () => pin([shown], !pinned));
+    made.id = "pin";
+    made.className = "plain";
+    own.append(" ", made);
+  }
+  for (const entry of document.querySelectorAll<HTMLButtonElement>("#legend [data-class]")) {
+    const label = entry.dataset.class!;
+    const some = [...data.things.keys()].filter((at) => data.things[at]![2] === label);
+    if (!some.length || some.length > PINS) continue;
+    const pinned = some.every((at) => pins.has(data.things[at]![0]));
+    const made = button(say("固定", "pin"), () => pin(some, !pinned));
+    made.className = "plain quiet pins";
+    made.setAttribute("aria-pressed", String(pinned));
+    made.setAttribute("aria-label", say(`${label} の位置をすべて固定`, `Pin the places of all: ${label}`));
+    entry.after(" ", made);
+  }
 }
 
 /** Put the canvas into the page, and let its forms act without leaving it. */
 function mount(): void {
   data = read();
-  const place = document.querySelector("#canvas-place");
-  if (place && data?.things.length) {
-    const grouped = new URLSearchParams(location.search).get("group") === "1";
-    const group = button(say("種類でまとめる", "Group by class"), () => void go(changed((query) => {
-      const next = withGrouping(query, !grouped);
-      for (const key of [...query.keys()]) query.delete(key);
-      next.forEach((value, key) => query.append(key, value));
-    })));
-    group.setAttribute("aria-pressed", String(grouped));
+  const room = document.querySelector("#canvas-place");
+  if (room && data?.things.length) {
+    const grouping = groupingOf(new URLSearchParams(location.search));
+    const groupBy = (words: string, wanted: Grouping): HTMLButtonElement => {
+      const made = button(words, () => {
+        settle?.();
+        void go(withGrouping(changed(() => {}), grouping === wanted ? "" : wanted));
+      });
+      made.setAttribute("aria-pressed", String(grouping === wanted));
+      return made;
+    };
     tools.replaceChildren(
-      button(say("全体", "Fit"), () => graph!.fit(undefined, 40)),
-      button("＋", () => zoom(1.3)),
-      button("−", () => zoom(1 / 1.3)),
+      button(say("全体", "Fit"), () => board.fit()),
+      button("＋", () => board.zoom(1.3)),
+      button("−", () => board.zoom(1 / 1.3)),
       button(say("並べ直す", "Arrange anew"), () => draw(true)),
-      group,
+      groupBy(say("クラスごとにまとめる", "Group by class"), "class"),
+      groupBy(say("色ごとにまとめる", "Group by colour"), "1"),
       button(say("アドレスをコピー", "Copy the address"), (made) => {
         void navigator.clipboard.writeText(location.href).then(() => {
           made.textContent = say("コピーしました", "Copied");
@@ -335,14 +334,25 @@ function mount(): void {
     );
     tools.children[1]!.setAttribute("aria-label", say("大きく", "Zoom in"));
     tools.children[2]!.setAttribute("aria-label", say("小さく", "Zoom out"));
-    place.append(board, tools);
-    place.closest(".board")?.classList.add("drawn");
+    room.append(place, tools);
+    room.closest(".board")?.classList.add("drawn");
     draw();
     act();
     document.querySelector("#pictures")?.replaceChildren(
       button("SVG", picture),
-      button("PNG", () => save("graph.png", graph!.png({ full: true, scale: 2, maxWidth: 8000, maxHeight: 8000, bg: colour("--canvas"), output: "blob" }))),
+      button("PNG", () => {
+        settle?.();
+        void board.png().then((picture) => save("graph.png", picture));
+      }),
     );
+    for (const link of document.querySelectorAll<HTMLAnchorElement>("#files a")) {
+      const end = /\.(graphml|gexf)\?/.exec(link.href)?.[1];
+      if (end)
+        link.addEventListener("click", (event) => {
+          event.preventDefault();
+          void saveWithPlaces(link, end);
+        });
+    }
   }
   for (const input of document.querySelectorAll<HTMLInputElement>("#add, #from, #to"))
     input.addEventListener("input", () => suggest(input));
@@ -393,13 +403,14 @@ document.addEventListener("submit", (event) => {
   void go(withPins(query, pins));
 });
 window.addEventListener("popstate", () => void go(new URLSearchParams(location.search), false));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => graph?.style(style(data.things.length > MANY)));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => data?.things.length && show());
 document.addEventListener("keydown", (event) => {
-  if (document.activeElement !== board || !graph) return;
+  if (document.activeElement !== place) return;
+  settle?.();
   const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
-  if (step) graph.panBy({ x: step[0]!, y: step[1]! });
-  else if (event.key === "+") zoom(1.3);
-  else if (event.key === "-") zoom(1 / 1.3);
+  if (step) board.pan(step[0]!, step[1]!);
+  else if (event.key === "+") board.zoom(1.3);
+  else if (event.key === "-") board.zoom(1 / 1.3);
   else return;
   event.preventDefault();
 });

@@ -2,21 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { drawing, shorten } from "../src/lib/drawing";
-import { settle, settleGroups } from "../src/lib/layout";
+import { settle, settleGroups, settling } from "../src/lib/layout";
+import { withPlaces } from "../src/lib/positions";
 import { addressOf, pinsOf, withGrouping, withPins } from "../src/lib/view";
 
 test("pins stand in the address and come back from it", () => {
   const query = new URLSearchParams("iri=id:body/142069&expand=id:body/142069+in+dg:grantedTo&pin=broken&pin=id:a+x+1");
   assert.equal(pinsOf(query).size, 0);
   const changed = withPins(query, new Map([["id:body/142069", { x: 12.4, y: -3.6 }]]));
-  const address = addressOf("/explore", withGrouping(changed, true));
+  const address = addressOf("/explore", withGrouping(changed, "1"));
   assert.equal(
     address,
     "/explore?iri=id:body/142069&expand=id:body/142069+in+dg:grantedTo&pin=id:body/142069+12+-4&group=1",
   );
   const back = new URL(address, "http://localhost").searchParams;
   assert.deepEqual([...pinsOf(back)], [["id:body/142069", { x: 12, y: -4 }]]);
-  assert.equal(withGrouping(back, false).has("group"), false);
+  assert.equal(withGrouping(back, "").has("group"), false);
 });
 
 test("things around a hub do not lie on each other, and the same graph looks the same", () => {
@@ -59,12 +60,12 @@ test("groups are apart from each other", () => {
 });
 
 test("a picture dashes what is inferred and escapes what XML reserves", () => {
-  const palette = { canvas: "#fff", text: "#333", quiet: "#555", groups: { body: "#00f" } };
+  const palette = { canvas: "#fff", text: "#333", quiet: "#555", path: "#00c", shown: "#c00", groups: { body: "#00f" } };
   const dots = [
-    { x: 0, y: 0, label: "小田原市 & <町>", kind: "市", group: "body" },
-    { x: 90, y: 40, label: "地域通貨\u0000", kind: "型", group: "type" },
+    { x: 0, y: 0, name: "id:a", label: "小田原市 & <町>", short: "小田原市 & <町>", kind: "市", group: "body" },
+    { x: 90, y: 40, name: "id:b", label: "地域通貨\u0000", short: "地域通貨\u0000", kind: "型", group: "type" },
   ];
-  const svg = drawing(dots, [{ from: 0, to: 1, label: "採用する型", inferred: true }], palette, "小田原市");
+  const svg = drawing(dots, [{ from: 0, to: 1, label: "採用する型", inferred: true, path: false }], palette, "小田原市");
   assert.match(svg, /小田原市 &amp; &lt;町&gt;/);
   assert.match(svg, /stroke-dasharray/);
   assert.match(svg, /<polygon/);
@@ -75,4 +76,27 @@ test("a long label is cut by its width, a short one is not", () => {
   assert.equal(shorten("小田原市"), "小田原市");
   assert.equal(shorten("あ".repeat(30)), `${"あ".repeat(17)}…`);
   assert.equal(shorten("Town points with the My Number Card, and more").length, 31);
+});
+
+test("files get the places of the canvas, with axes that point up", () => {
+  const places = [{ x: 1.26, y: -2 }, { x: 0, y: 0 }];
+  const graphml = '<graphml>\n<key id="n0" for="node"/>\n<graph id="G">\n<node id="a"><data key="n0">甲</data></node>\n<node id="b"><data key="n0">乙</data></node>\n<edge source="a" target="b"></edge></graph></graphml>';
+  const placed = withPlaces(graphml, "graphml", places);
+  assert.match(placed, /<key id="x" for="node" attr.name="x" attr.type="double"\/>\n<key id="y"[^\n]*\n<graph /);
+  assert.match(placed, /<node id="a"><data key="n0">甲<\/data><data key="x">1.3<\/data><data key="y">2<\/data><\/node>/);
+  assert.match(placed, /<data key="x">0<\/data><data key="y">0<\/data><\/node>\n<edge/);
+  const gexf = '<gexf xmlns="http://gexf.net/1.3"><nodes>\n<node id="a" label="甲"></node>\n<node id="b" label="乙"></node></nodes></gexf>';
+  assert.match(withPlaces(gexf, "gexf", places), /xmlns:viz="http:\/\/gexf.net\/1.3\/viz".*<viz:position x="1.3" y="2" z="0"\/><\/node>/s);
+  assert.throws(() => withPlaces(gexf, "gexf", places.slice(1)));
+});
+
+test("round by round ends where all at once does", () => {
+  const wish = { count: 30, links: Array.from({ length: 29 }, (_, at) => [at % 4, at + 1] as const) };
+  const rounds = settling(wish);
+  let step = rounds.next();
+  while (!step.done) {
+    assert.equal(step.value.length, 30);
+    step = rounds.next();
+  }
+  assert.deepEqual(step.value, settle(wish));
 });

@@ -2,7 +2,10 @@
 import type { Place } from "./view";
 
 export interface Dot extends Place {
+  name: string;
   label: string;
+  /** What fits under it. */
+  short: string;
   kind: string;
   group: string;
 }
@@ -12,17 +15,31 @@ export interface Line {
   to: number;
   label: string;
   inferred: boolean;
+  /** Whether it is part of the connection that was asked for. */
+  path: boolean;
+}
+
+/** A box around a group. */
+export interface Frame {
+  label: string;
+  left: number;
+  top: number;
+  width: number;
+  height: number;
 }
 
 export interface Palette {
   canvas: string;
   text: string;
   quiet: string;
+  path: string;
+  /** Around the thing that the page is about. */
+  shown: string;
   groups: Readonly<Record<string, string>>;
 }
 
-/** What each group is drawn as; the names are those of cytoscape. */
-export const SHAPES = {
+/** What each group is drawn as. */
+const SHAPES: Readonly<Record<string, string>> = {
   body: "ellipse",
   project: "rectangle",
   service: "round-rectangle",
@@ -32,10 +49,12 @@ export const SHAPES = {
   figure: "triangle",
   rule: "octagon",
   record: "rhomboid",
-} as const;
+};
 
-const SIZE = 12;
-const CORNERS: Record<string, number[]> = {
+/** Half of how wide a thing is. */
+export const SIZE = 12;
+/** Corners of the shapes that have some, x and y in turn, for a half width of 1. */
+export const CORNERS: Readonly<Record<string, readonly number[]>> = {
   diamond: [0, -1.2, 1.2, 0, 0, 1.2, -1.2, 0],
   hexagon: [-0.5, -0.9, 0.5, -0.9, 1, 0, 0.5, 0.9, -0.5, 0.9, -1, 0],
   pentagon: [0, -1, 1, -0.25, 0.6, 0.9, -0.6, 0.9, -1, -0.25],
@@ -51,8 +70,13 @@ export function escape(text: string): string {
     .replace(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd");
 }
 
+/** Return the name of the shape of a group. */
+export function outlineOf(group: string): string {
+  return SHAPES[group] ?? "ellipse";
+}
+
 function shape({ x, y, group }: Dot, colour: string): string {
-  const name: string = SHAPES[group as keyof typeof SHAPES] ?? "ellipse";
+  const name = outlineOf(group);
   const corners = CORNERS[name];
   if (corners) {
     const points = corners.map((each, at) => (at % 2 ? y : x) + each * SIZE).map(round).join(" ");
@@ -68,10 +92,12 @@ function round(value: number): number {
 }
 
 /** Return the picture; inferred links are dashed, links say what they are to who points at them. */
-export function drawing(dots: readonly Dot[], lines: readonly Line[], palette: Palette, title: string): string {
+export function drawing(
+  dots: readonly Dot[], lines: readonly Line[], palette: Palette, title: string, frames: readonly Frame[] = [],
+): string {
   const pad = 90;
-  const xs = dots.map((dot) => dot.x);
-  const ys = dots.map((dot) => dot.y);
+  const xs = [...dots.map((dot) => dot.x), ...frames.flatMap((frame) => [frame.left, frame.left + frame.width])];
+  const ys = [...dots.map((dot) => dot.y), ...frames.flatMap((frame) => [frame.top, frame.top + frame.height])];
   const left = Math.min(...xs, 0) - pad;
   const top = Math.min(...ys, 0) - pad / 2;
   const width = Math.max(...xs, 0) + pad - left;
@@ -83,6 +109,11 @@ export function drawing(dots: readonly Dot[], lines: readonly Line[], palette: P
     `<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" fill="${palette.quiet}"/></marker></defs>`,
     `<rect x="${round(left)}" y="${round(top)}" width="${round(width)}" height="${round(height)}" fill="${palette.canvas}"/>`,
   ];
+  for (const { label, left: x, top: y, width: wide, height: high } of frames) {
+    parts.push(
+      `<g><rect x="${round(x)}" y="${round(y)}" width="${round(wide)}" height="${round(high)}" fill="none" stroke="${palette.quiet}"/><text x="${round(x + wide / 2)}" y="${round(y - 6)}" text-anchor="middle" fill="${palette.text}" font-size="16">${escape(label)}</text></g>`,
+    );
+  }
   for (const line of lines) {
     const from = dots[line.from]!;
     const to = dots[line.to]!;
@@ -91,13 +122,13 @@ export function drawing(dots: readonly Dot[], lines: readonly Line[], palette: P
     const ends = [from.x, from.y, from.x + (to.x - from.x) * end, from.y + (to.y - from.y) * end].map(round);
     const dash = line.inferred ? ' stroke-dasharray="5 4"' : "";
     parts.push(
-      `<line x1="${ends[0]}" y1="${ends[1]}" x2="${ends[2]}" y2="${ends[3]}" stroke="${palette.quiet}" stroke-width="1.2"${dash} marker-end="url(#arrow)"><title>${escape(line.label)}</title></line>`,
+      `<line x1="${ends[0]}" y1="${ends[1]}" x2="${ends[2]}" y2="${ends[3]}" stroke="${line.path ? palette.path : palette.quiet}" stroke-width="${line.path ? 3.5 : 1.2}"${dash} marker-end="url(#arrow)"><title>${escape(line.label)}</title></line>`,
     );
   }
   for (const dot of dots) {
     const colour = palette.groups[dot.group] ?? palette.quiet;
     parts.push(
-      `<g>${shape(dot, colour)}<text x="${round(dot.x)}" y="${round(dot.y + SIZE + 13)}" text-anchor="middle" fill="${palette.text}" stroke="${palette.canvas}" stroke-width="3" paint-order="stroke">${escape(shorten(dot.label))}</text><title>${escape(`${dot.label} (${dot.kind})`)}</title></g>`,
+      `<g>${shape(dot, colour)}<text x="${round(dot.x)}" y="${round(dot.y + SIZE + 13)}" text-anchor="middle" fill="${palette.text}" stroke="${palette.canvas}" stroke-width="3" paint-order="stroke">${escape(dot.short)}</text><title>${escape(`${dot.label} (${dot.kind})`)}</title></g>`,
     );
   }
   return `${parts.join("\n")}\n</svg>\n`;

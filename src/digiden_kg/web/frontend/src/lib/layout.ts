@@ -17,7 +17,15 @@ export interface Wish {
 }
 
 /** Return a place for each thing: near what it is linked with, away from everything else. */
-export function settle({ count, links, known = new Map(), fixed = new Set() }: Wish): Place[] {
+export function settle(wish: Wish): Place[] {
+  const all = settling(wish);
+  let step = all.next();
+  while (!step.done) step = all.next();
+  return step.value;
+}
+
+/** The same round by round: first where things begin, then where each round leaves them. */
+export function* settling({ count, links, known = new Map(), fixed = new Set() }: Wish): Generator<Place[], Place[]> {
   const neighbours: number[][] = Array.from({ length: count }, () => []);
   for (const [a, b] of links) {
     neighbours[a]!.push(b);
@@ -31,9 +39,13 @@ export function settle({ count, links, known = new Map(), fixed = new Set() }: W
   for (const at of fixed) if (known.has(at)) weight[at] = 0;
   // The more is there already, the less is left to do.
   const share = 1 - known.size / (count + 1);
-  const rounds = count < 2 ? 0 : Math.max(15, Math.round(share * Math.max(50, Math.min(300, 60_000 / count))));
-  for (let round = 0; round < rounds; round++) push(links, neighbours, x, y, weight, 1 - round / rounds);
-  return Array.from(x, (each, at) => ({ x: each, y: y[at]! }));
+  const rounds = count < 2 ? 0 : Math.max(15, Math.round(share * Math.max(50, Math.min(300, 120_000 / count))));
+  const places = (): Place[] => Array.from(x, (each, at) => ({ x: each, y: y[at]! }));
+  for (let round = 0; round < rounds; round++) {
+    yield places();
+    push(links, neighbours, x, y, weight, 1 - round / rounds);
+  }
+  return places();
 }
 
 /** Put each unknown thing on a spiral around the first thing that led to it. */
@@ -133,13 +145,14 @@ function push(
   }
 }
 
-/** Return places in one disc for each group, the discs beside each other. */
+/** Return places in one disc for each group, the discs beside each other, the largest first. */
 export function settleGroups(groups: readonly string[], gap = 56): Place[] {
   const members = new Map<string, number[]>();
   groups.forEach((group, at) => members.set(group, [...(members.get(group) ?? []), at]));
   const places: Place[] = new Array(groups.length);
   const columns = Math.ceil(Math.sqrt(members.size));
-  const discs = [...members.values()].map((each) => ({ each, radius: gap * Math.sqrt(each.length) + gap }));
+  const sorted = [...members.values()].sort((a, b) => b.length - a.length);
+  const discs = sorted.map((each) => ({ each, radius: gap * Math.sqrt(each.length) + gap }));
   let top = 0;
   for (let start = 0; start < discs.length; start += columns) {
     const line = discs.slice(start, start + columns);
@@ -155,7 +168,7 @@ export function settleGroups(groups: readonly string[], gap = 56): Place[] {
       });
       left += 2 * radius + gap;
     }
-    top += 2 * height + gap;
+    top += 2 * height + 2 * gap;
   }
   return places;
 }

@@ -24,10 +24,19 @@ export function withPins(query: URLSearchParams, pins: ReadonlyMap<string, Place
   return changed;
 }
 
-/** Return a query with grouping by class or without. */
-export function withGrouping(query: URLSearchParams, grouped: boolean): URLSearchParams {
+/** By what things are put together: their colour, their class, or nothing. */
+export type Grouping = "1" | "class" | "";
+
+/** Return the grouping of an address. */
+export function groupingOf(query: URLSearchParams): Grouping {
+  const said = query.get("group");
+  return said === "1" || said === "class" ? said : "";
+}
+
+/** Return a query with a grouping or without. */
+export function withGrouping(query: URLSearchParams, grouping: Grouping): URLSearchParams {
   const changed = new URLSearchParams(query);
-  if (grouped) changed.set("group", "1");
+  if (grouping) changed.set("group", grouping);
   else changed.delete("group");
   return changed;
 }
