@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import re
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 from test_browser import browser, opened  # noqa: F401
+
+from digiden_kg.release import Release
+from digiden_kg.report import Report
 
 PROJECT = Path(__file__).parents[1]
 
@@ -63,3 +67,43 @@ def test_prefectures_with_most_projects_per_body_are_two_clicks_away(
     assert page.locator(".tip").inner_text() == "富山県: 2.85件"
     assert page.wrong == []
     page.context.close()
+
+
+def test_the_figure_of_the_map_is_changed_in_place_and_without_scripts_on_its_page(
+    browser: Browser,  # noqa: F811
+    real_server: str,
+) -> None:
+    page = opened(browser, f"{real_server}/?lang=ja")
+    page.locator("#figure").select_option("card-money")
+    page.wait_for_function("location.search.includes('figure=card-money')")
+    title = page.locator("#figure option:checked").inner_text()
+    assert title in page.locator("#map").inner_text()
+    assert page.locator("main h1").inner_text().startswith("デジタル田園都市国家構想交付金を")
+    assert page.evaluate("document.activeElement.id") == "figure"
+    shown = page.locator(".japan title").all_inner_texts()
+    page.reload()  # the address is what is shown
+    assert page.locator(".japan title").all_inner_texts() == shown
+    page.locator('.area[data-code="16"]').click()
+    page.wait_for_url("**/map?figure=card-money*")
+    assert page.wrong == []
+    page.context.close()
+    page = opened(browser, f"{real_server}/?lang=ja", script=False)
+    page.locator("#figure").select_option("card-money")
+    page.locator(".chooser button").click()
+    assert page.locator("h1").inner_text() == title
+    page.context.close()
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_page_says_as_of_when_it_is(
+    web: httpx.Client, built: tuple[Release, Report], language: str
+) -> None:
+    day = datetime.date.fromisoformat(built[0].manifest["built"][:10])
+    written = (
+        f"{day.year}年{day.month}月{day.day}日" if language == "ja" else f"{day.day} {day:%B %Y}"
+    )
+    for path in ("/", "/quality", "/doc/body/142069"):
+        foot = web.get(path, params={"lang": language}).text.rpartition("<footer>")[2]
+        assert built[0].name in foot
+        assert written in foot
+        assert f'href="/about?lang={language}#licence"' in foot

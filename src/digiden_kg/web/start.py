@@ -46,7 +46,7 @@ def add_start(app: FastAPI, site: Site) -> None:
             "start.html",
             example=site.example,
             headline=await _headline(site, language),
-            map=await _map(site, language),
+            map=await _map(site, language, request.query_params.get("figure")),
             figures=atlas.figures_of(site).values(),
             featured=_featured(site),
             news=_news(site),
@@ -80,12 +80,12 @@ async def _headline(site: Site, language: str) -> dict[str, tuple[str, str | Non
     }
 
 
-async def _map(site: Site, language: str) -> dict[str, Any] | None:
-    """Return the first figure of the map with its map; None where there are none."""
+async def _map(site: Site, language: str, slug: str | None) -> dict[str, Any] | None:
+    """Return a figure, the first if there is none of that name, with its map; None without any."""
     listed = atlas.figures_of(site)
     if not listed:
         return None
-    figure = next(iter(listed.values()))
+    figure = listed.get(slug or "") or next(iter(listed.values()))
     answer = await atlas.answer_of(site, figure, language)
     return {"figure": figure, "drawn": await atlas.draw(site, figure, answer, language)}
 

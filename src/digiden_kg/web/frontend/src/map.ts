@@ -1,4 +1,4 @@
-/** What maps of prefectures gain: a tip at the pointer, and, on their own page, no reloading. */
+/** What maps of prefectures gain: a tip at the pointer, and no reloading where one is chosen. */
 export {};
 
 const tip = document.createElement("div");
@@ -44,6 +44,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 const area = () => document.getElementById("swap");
+/** Address of a page that shows a map among other things, whose areas lead to the map's own page. */
+const host = area()?.dataset.page;
 let asked = new AbortController();
 
 /** Put what another address shows in place of what is shown. */
@@ -71,7 +73,7 @@ async function go(where: string, push: boolean, focus?: string): Promise<void> {
 
 if (area()) {
   document.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (host || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const link = (event.target as Element).closest?.("#swap .area, #swap .map-views a, #chosen .button");
     const where = link?.getAttribute("href");
     if (!link || !where) return;
@@ -84,7 +86,7 @@ if (area()) {
     if (!form) return;
     const values = new URLSearchParams();
     for (const [key, value] of new FormData(form)) if (typeof value === "string") values.append(key, value);
-    void go(`${form.getAttribute("action")}?${values}`, true, "#figure");
+    void go(`${host ?? form.getAttribute("action")}?${values}`, true, "#figure");
   });
   addEventListener("popstate", () => void go(location.href, false));
 }
