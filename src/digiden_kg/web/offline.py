@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -19,8 +20,9 @@ from digiden_kg.questions import Text
 from digiden_kg.release import DATASET
 from digiden_kg.search import QUESTION, Entry, Index, grams
 from digiden_kg.web import problems
+from digiden_kg.web.maps import names_of_prefectures, prefecture_map
 from digiden_kg.web.search import facet_words
-from digiden_kg.web.site import LANGUAGES, Site, page_route
+from digiden_kg.web.site import LANGUAGES, Site, language_of, page_route
 from digiden_kg.web.start import TAGS, by_tag
 
 PACKED = f"{DATASET}.gz"
@@ -56,7 +58,14 @@ def add_offline(app: FastAPI, site: Site) -> None:
 
     @page_route(app, "/search", site)
     async def search(request: Request) -> Response:
-        return site.page(request, "offline_search.html")
+        language = language_of(request)
+        iris = {code: iri for code, (iri, _) in (await names_of_prefectures(site)).items()}
+
+        def link(code: str) -> str:
+            return "/search?" + urlencode({"prefecture": iris[code], "lang": language})
+
+        drawn = await prefecture_map(site, language, {}, words=str, link=link) if iris else None
+        return site.page(request, "offline_search.html", map=drawn)
 
     @page_route(app, "/404", site)
     async def missing(request: Request) -> Response:

@@ -34,9 +34,15 @@ export interface Result {
   things: Thing[];
   /** By facet and number of value: how many results it would leave, the facet's own choice left out. */
   counts: Record<string, Map<number, number>>;
+  /** What is called alike, where nothing was found. */
+  near: Thing[];
+  /** The folded words that were looked for. */
+  words: string[];
 }
 
 const LONGEST = 100;
+const NEAR = 6;
+const ALIKE = 0.6;
 
 /** Return the runs of letters and digits of a text. */
 function runs(text: string): string[] {
@@ -49,6 +55,36 @@ export function needed(word: string): string[] {
     const letters = [...run];
     return letters.length === 1 ? [run] : letters.slice(1).map((each, at) => letters[at]! + each);
   });
+}
+
+/** Return how much of two texts is the same, from 0 to 1, as difflib of Python does. */
+export function likeness(a: string, b: string): number {
+  const first = [...a];
+  const second = [...b];
+  const places = new Map<string, number[]>();
+  second.forEach((each, at) => places.set(each, [...(places.get(each) ?? []), at]));
+  let same = 0;
+  const waiting: [number, number, number, number][] = [[0, first.length, 0, second.length]];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const [aFrom, aTo, bFrom, bTo] = next;
+    let [i, j, size] = [aFrom, bFrom, 0];
+    let lengths = new Map<number, number>();
+    for (let at = aFrom; at < aTo; at++) {
+      const fresh = new Map<number, number>();
+      for (const other of places.get(first[at]!) ?? []) {
+        if (other < bFrom) continue;
+        if (other >= bTo) break;
+        const length = (lengths.get(other - 1) ?? 0) + 1;
+        fresh.set(other, length);
+        if (length > size) [i, j, size] = [at - length + 1, other - length + 1, length];
+      }
+      lengths = fresh;
+    }
+    if (!size) continue;
+    same += size;
+    waiting.push([aFrom, i, bFrom, j], [i + size, aTo, j + size, bTo]);
+  }
+  return first.length + second.length ? (2 * same) / (first.length + second.length) : 1;
 }
 
 /** Return the file of a gram. */
@@ -99,18 +135,73 @@ export class Index {
         for (const value of values) counter.set(value, (counter.get(value) ?? 0) + 1);
       }
     }
-    return { things: byFit(kept, words), counts };
+    const near = kept.length || !words.length ? [] : await this.near(words.join(" "));
+    return { things: byFit(kept, words), counts, near, words };
+  }
+
+  /** Return a text in pieces, each with whether it is one of some folded words. */
+  marked(text: string, words: string[]): [string, boolean][] {
+    const letters = [...text];
+    const folded = this.fold(text);
+    const places = letters.flatMap((each, at) => Array<number>(this.fold(each).length).fill(at));
+    const hits = letters.map(() => false);
+    // Where characters fold together, which is rare, nothing is said of places.
+    for (const word of places.length === folded.length ? words : []) {
+      for (let at = folded.indexOf(word); at >= 0; at = folded.indexOf(word, at + 1)) {
+        for (const place of places.slice(at, at + word.length)) hits[place] = true;
+      }
+    }
+    const pieces: [string, boolean][] = [];
+    letters.forEach((each, at) => {
+      const last = pieces.at(-1);
+      if (last && last[1] === hits[at]) last[0] += each;
+      else pieces.push([each, hits[at]!]);
+    });
+    return pieces;
+  }
+
+  /** Return the name by which a thing was found, where the names that are shown do not say why. */
+  otherName(thing: Thing, words: string[]): string | undefined {
+    if (!words.length || thing.at.startsWith("questions/")) return undefined;
+    const shown = Object.values(thing.names).map((each) => this.fold(each));
+    if (shown.some((each) => words.some((word) => each.includes(word)))) return undefined;
+    return thing.text.split("\n").find((name) => words.every((word) => name.includes(word)));
+  }
+
+  /** Return what is called alike, among what has two characters in a row in common. */
+  private async near(text: string): Promise<Thing[]> {
+    const pairs = [...new Set(needed(text).filter((each) => [...each].length === 2))];
+    const lists = await Promise.all(pairs.map((each) => this.having([each])));
+    const names = new Map<string, Thing>();
+    for (const thing of await this.things([...new Set(lists.flat())].sort((a, b) => a - b))) {
+      for (const name of thing.text.split("\n")) if (!names.has(name)) names.set(name, thing);
+    }
+    const size = [...text].length;
+    const close = [...names.keys()]
+      .filter((name) => {
+        const other = [...name].length;
+        return (2 * Math.min(size, other)) / (size + other) >= ALIKE;
+      })
+      .map((name) => [likeness(name, text), name] as const)
+      .filter(([score]) => score >= ALIKE);
+    close.sort((a, b) => b[0] - a[0] || (a[1] < b[1] ? 1 : a[1] > b[1] ? -1 : 0));
+    return [...new Set(close.slice(0, 2 * NEAR).map(([, name]) => names.get(name)!))].slice(0, NEAR);
   }
 
   private async matching(words: string[]): Promise<Thing[]> {
     const grams = [...new Set(words.flatMap(needed))];
     const found = grams.length ? await this.having(grams) : [...Array(this.meta.total).keys()];
+    const things = await this.things(found);
+    return things.filter((thing) => words.every((word) => thing.text.includes(word) || thing.beside?.includes(word)));
+  }
+
+  /** Return things by their numbers. */
+  private async things(found: number[]): Promise<Thing[]> {
     const blocks = [...new Set(found.map((each) => Math.floor(each / this.meta.block)))];
     const loaded = new Map(
       await Promise.all(blocks.map(async (at) => [at, (await this.part(this.meta.blocks[at]!)) as Thing[]] as const)),
     );
-    const things = found.map((each) => loaded.get(Math.floor(each / this.meta.block))![each % this.meta.block]!);
-    return things.filter((thing) => words.every((word) => thing.text.includes(word) || thing.beside?.includes(word)));
+    return found.map((each) => loaded.get(Math.floor(each / this.meta.block))![each % this.meta.block]!);
   }
 
   private async having(grams: string[]): Promise<number[]> {
