@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
-from jinja2 import Environment
+from conftest import PROJECT
+from starlette.types import ASGIApp
 
 from digiden_kg.engine.seam import Engine
 from digiden_kg.exceptions import QueryBusy
 from digiden_kg.release import Release
+from digiden_kg.report import Report
 from digiden_kg.results import Term
 from digiden_kg.settings import load_settings
+from digiden_kg.web import app as web_app
+from digiden_kg.web import inside
 from digiden_kg.web.site import Site
 from digiden_kg.web.sparql import Answers
 
@@ -32,9 +37,7 @@ class Noting(Site):
 @pytest.fixture
 def site(tiny_release: Release) -> Noting:
     nothing = cast(Any, None)
-    site = Noting(
-        tiny_release, load_settings(), cast(Engine, nothing), Environment(), cast(Answers, nothing)
-    )
+    site = Noting(tiny_release, load_settings(), cast(Engine, nothing), cast(Answers, nothing))
     site.asked = []
     return site
 
@@ -103,3 +106,25 @@ def test_what_the_first_search_needs_is_made_before_anybody_asks(site: Noting) -
 
     asyncio.run(run())
     assert {"search-things", "search-facets", "profiles"} <= set(site.asked)
+
+
+def test_slow_pages_are_made_before_anyone_asks(
+    built: tuple[Release, Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, int] = {}
+
+    async def ask(app: ASGIApp, address: str, root: str, /, **more: Any) -> tuple[int, Any, bytes]:
+        answer = await inside.ask(app, address, root, **more)
+        made[address] = answer[0]
+        return answer
+
+    async def main() -> None:
+        settings = dataclasses.replace(load_settings(), project_dir=PROJECT, log="off")
+        app = web_app.create_app(built[0], settings)
+        async with app.router.lifespan_context(app):
+            while len(made) < 2 * len(web_app.EARLY):
+                await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(web_app, "ask", ask)
+    asyncio.run(asyncio.wait_for(main(), 120))
+    assert set(made.values()) == {200}

@@ -13,10 +13,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp
 
 from digiden_kg.engine.local import Local
 from digiden_kg.publish.addresses import ANYWHERE, DATA, NeedsServer, Place, place, relative
@@ -30,6 +29,7 @@ from digiden_kg.publish.rewrite import (
 )
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
+from digiden_kg.web.inside import ask
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _JAPANESE = "ja"
@@ -178,50 +178,6 @@ def link(old: Path, new: Path) -> None:
         os.link(old, new)
     except OSError:
         shutil.copy2(old, new)
-
-
-async def ask(app: ASGIApp, address: str, root: str) -> tuple[int, dict[str, str], bytes]:
-    """Return what an application answers to GET, without a server in between."""
-    path, _, query = address.partition("?")
-    scheme, _, host = root.partition("://")
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": scheme,
-        "path": unquote(path),
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "headers": [(b"host", host.partition("/")[0].encode())],
-        "client": ("127.0.0.1", 0),
-        "server": ("127.0.0.1", 80),
-        "state": {},
-    }
-    status, headers, chunks = 0, {}, []
-    sent = False
-
-    async def receive() -> Message:
-        nonlocal sent
-        if sent:
-            await asyncio.Event().wait()  # the client stays until it is answered
-        sent = True
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        nonlocal status, headers
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            headers = {
-                name.decode("latin-1").lower(): value.decode("latin-1")
-                for name, value in message["headers"]
-            }
-        elif message["type"] == "http.response.body":
-            chunks.append(message.get("body", b""))
-
-    await app(scope, receive, send)
-    return status, headers, b"".join(chunks)
 
 
 _renderer: list[Renderer] = []

@@ -6,6 +6,9 @@ nothing from elsewhere.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,6 +37,7 @@ from digiden_kg.web.embed import add_embed
 from digiden_kg.web.endpoint import add_endpoint
 from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
+from digiden_kg.web.inside import ask
 from digiden_kg.web.linked import add_linked
 from digiden_kg.web.matching import add_matching
 from digiden_kg.web.offline import add_offline
@@ -41,7 +45,7 @@ from digiden_kg.web.quality import add_quality
 from digiden_kg.web.questions import add_questions
 from digiden_kg.web.reuse import add_reuse
 from digiden_kg.web.search import add_search
-from digiden_kg.web.site import POLICY, STATIC, Site
+from digiden_kg.web.site import LANGUAGES, POLICY, STATIC, Site
 from digiden_kg.web.start import add_start
 from digiden_kg.web.state import add_state
 from digiden_kg.web.statistics import add_statistics
@@ -126,6 +130,7 @@ def create_app(
                     await stack.enter_async_context(asked)
                 stack.push_async_callback(site.end)
                 await stack.enter_async_context(dumps.kept_ready())
+                site.early = functools.partial(_ask_early, app, site)
                 site.begin()
                 if follower:
                     await stack.enter_async_context(follower.following(settings.admin))
@@ -163,6 +168,26 @@ def create_app(
         add(app, site)
     add_vocabularies(app, site)
     return app
+
+
+EARLY = ("/", "/map", "/statistics", "/quality", "/reuse", "/explore", "/builder", "/ontology")
+"""Pages that take long to make for the first time, in the order in which readers want them."""
+
+
+async def _ask_early(app: FastAPI, site: Site) -> None:
+    """Make pages before anyone asks for them, so that what they are made of is kept."""
+    if site.release.is_draft:
+        return
+    for address in EARLY:
+        for language in LANGUAGES:
+            await asyncio.sleep(_PAUSE)
+            with contextlib.suppress(DigidenError):  # whoever asks next is told what is wrong
+                await ask(app.router, f"{address}?lang={language}", _HERE, app=app)
+
+
+_PAUSE = 0.05
+"""Seconds between two of these pages, for readers who are there already."""
+_HERE = "http://127.0.0.1"
 
 
 def _pool(release: Release, settings: Settings) -> Pool:

@@ -167,6 +167,8 @@ class Site:
         self._recent: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Answer] = {}
         self._described: dict[tuple[str, str | None, int], Description | None] = {}
         self._known = _read(release, settings)
+        self.early: Callable[[], Awaitable[None]] | None = None
+        """Makes the rest of what the first reader would have to wait for."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -387,13 +389,15 @@ class Site:
         return await self.kept("network", make)
 
     def begin(self) -> None:
-        """Make in the background what the first search would have to wait for."""
+        """Make in the background what the first reader would have to wait for."""
 
         async def warm() -> None:
-            with contextlib.suppress(QueryError):  # the search that needs it says what is wrong
+            with contextlib.suppress(QueryError):  # the page that needs it says what is wrong
                 await self.index()
                 await self.profiles()
                 await self.network()
+            if self.early:
+                await self.early()
 
         self._tasks.add(task := asyncio.get_running_loop().create_task(warm()))
         task.add_done_callback(self._tasks.discard)
