@@ -59,7 +59,7 @@ def processes() -> tuple[int, list[int]]:
     return zygote, tree(zygote)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> float:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> float:
     """Return the seconds after which something is so."""
     start = time.monotonic()
     while not condition():
