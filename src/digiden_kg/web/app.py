@@ -170,8 +170,11 @@ def create_app(
     return app
 
 
-EARLY = ("/", "/map", "/statistics", "/quality", "/reuse", "/explore", "/builder", "/ontology")
-"""Pages that take long to make for the first time, in the order in which readers want them."""
+EARLY = (
+    *("/", "/search", "/map", "/statistics", "/questions", "/reuse", "/compare", "/explore"),
+    *("/quality", "/builder", "/ontology", "/api", "/rounds", "/about"),
+)
+"""Pages that are made before anyone asks for them, in the order in which readers want them."""
 
 
 async def _ask_early(app: FastAPI, site: Site) -> None:

@@ -265,7 +265,9 @@ def _matrix(uses: Sequence[Use], asked: Asked, names: Labels) -> list[dict[str, 
                 (
                     label_in(names, prefecture, language),
                     _bodies(cells[service].get(prefecture, {}), names, language),
-                    asked.address(service=service, prefecture=prefecture) + "#list",
+                    asked.address(service=service, prefecture=prefecture) + "#list"
+                    if prefecture in cells[service]
+                    else "",
                 )
                 for prefecture in _prefectures(uses)
             ],
