@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import html
+import re
 from pathlib import Path
 
 import httpx
 import pytest
+from pyoxigraph import Store
 
+from digiden_kg import vocab
 from digiden_kg.release import Release
 from digiden_kg.report import Report
 
@@ -38,3 +41,25 @@ def test_severities_add_up(web: httpx.Client, built: tuple[Release, Report]) -> 
     assert sum(numbers[::2]) == built[0].counts["findings"]
     worst = [each for each in built[1].findings if each.severity == "Violation"]
     assert numbers[:2] == [len(worst), sum(bool(each.explained_by) for each in worst)]
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_findings_lead_to_the_passages_that_state_what_was_checked(
+    web: httpx.Client, real_store: Store, language: str
+) -> None:
+    """The list of its type states the share of 愛媛県, which is above the ceiling."""
+    page = html.unescape(web.get("/quality", params={"lang": language}).text)
+    findings = page.partition('id="findings"')[2].partition('id="corrections"')[0]
+    listed = findings.split("<li>")[1:]
+    assert all("/source/digiden-2023-04/" in each for each in listed)
+    share = next(each for each in listed if "/doc/project/r4-2-mnc-380008?" in each)
+    assert set(re.findall(r"/source/digiden-2023-04/([\w-]+)", share)) == {"mnc-decisions"}
+    rows = real_store.query(
+        "PREFIX sh: <http://www.w3.org/ns/shacl#> SELECT ?finding { ?finding sh:focusNode"
+        " <https://w3id.org/digiden/id/project/r4-2-mnc-380008> }",
+        use_default_graph_as_union=True,
+    )
+    (finding,) = {row[0].value for row in rows}
+    own = web.get(finding.replace(vocab.BASE + "id/", "/doc/"), params={"lang": language}).text
+    facts = own.partition('<dl class="facts">')[2].partition("</dl>")[0]
+    assert "/source/digiden-2023-04/mnc-decisions" in facts

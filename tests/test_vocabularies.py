@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
 import rdflib
+from pyoxigraph import Store
 
 from digiden_kg import vocab
 from digiden_kg.ontology import load_ontology
+from digiden_kg.questions import load_headings
 from digiden_kg.settings import load_settings
 
 HTML = {"Accept": "text/html"}
 DG = vocab.PREFIXES["dg"]
+PROJECT = Path(__file__).parents[1]
 
 
 def section(page: str, term: str) -> str:
@@ -135,3 +139,38 @@ def test_programs_get_what_they_accept(web: httpx.Client, path: str, media_type:
 def test_the_page_names_its_version(page: str) -> None:
     assert 'href="/ontology/0.1.0"' in page
     assert f"<code>{vocab.BASE}ontology/0.1.0</code>" in page
+
+
+def test_every_property_and_class_of_the_dataset_has_both_names(real_store: Store) -> None:
+    terms = load_headings(PROJECT / "queries" / "terms.csv")
+    used = """SELECT DISTINCT ?term WHERE {
+        { ?s ?term ?o } UNION { GRAPH ?g { ?s ?term ?o } } UNION { ?s a ?term }
+        UNION { GRAPH ?g { ?s a ?term } } }"""
+    named = """SELECT DISTINCT ?term WHERE {
+        ?term rdfs:label ?ja, ?en FILTER(LANG(?ja) = "ja" && LANG(?en) = "en") }"""
+    prefix = "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>\n"
+    found = {row[0].value for row in real_store.query(used)}
+    ours = {
+        row[0].value for row in real_store.query(prefix + named, use_default_graph_as_union=True)
+    }
+    assert {vocab.shorten(iri) for iri in found - ours} <= terms.keys()
+    assert all(name["ja"] and name["en"] for name in terms.values())
+
+
+def test_the_question_about_statements_names_every_reused_property(real_store: Store) -> None:
+    query = (PROJECT / "queries/questions/what-the-document-says-of-a-body.rq").read_text("utf-8")
+    terms = load_headings(PROJECT / "queries" / "terms.csv")
+    named: dict[str, dict[str, str]] = {}
+    for term, text, language in re.findall(r'\((\w+:\w+) "([^"]+)"@(\w\w)\)', query):
+        named.setdefault(term, {})[language] = text
+    assert named == {term: terms[term] for term in named}
+    stated = """PREFIX dg: <https://w3id.org/digiden/ontology#>
+        PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+        SELECT DISTINCT ?property WHERE {
+          ?passage a dg:Passage . GRAPH ?passage { ?thing ?property ?value }
+          FILTER NOT EXISTS { ?property rdfs:label ?label } FILTER(?property != rdf:type) }"""
+    rows = real_store.query(
+        "PREFIX rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#>\n" + stated,
+        use_default_graph_as_union=True,
+    )
+    assert {vocab.shorten(row[0].value) for row in rows} == named.keys()
