@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, expect
@@ -23,7 +24,7 @@ from digiden_kg.describe import labels_of
 from digiden_kg.questions import evaluate, load_headings
 from digiden_kg.results import Answer
 
-from test_browser import browser, opened  # isort: skip
+from test_browser import SERIOUS, browser, opened  # isort: skip
 
 __all__ = ["browser"]
 PROJECT = Path(__file__).parents[1]
@@ -142,6 +143,47 @@ def test_what_is_not_stated_and_words_and_years(model: Model, real_store: Store)
     assert years[0] + years[1] - years[2] == 97
 
 
+def test_a_condition_may_ask_for_any_of_several_values(model: Model, real_store: Store) -> None:
+    def number(asked: builder.Wish) -> int:
+        return int(evaluate(real_store, asked.count_query()).rows[0][0].value)
+
+    def counted(pattern: str) -> int:
+        query = f"""PREFIX dg: <https://w3id.org/digiden/ontology#>
+          PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+          PREFIX id: <https://w3id.org/digiden/id/>
+          SELECT (COUNT(DISTINCT ?p) AS ?n) {{ ?p a dg:Project . {pattern} }}"""
+        return int(evaluate(real_store, query).rows[0][0].value)
+
+    hiroshima, both = "id:body/340006", [OKAYAMA, "id:body/340006"]
+    place = {"kind": "dg:Project", "r1_1": "dg:grantedTo", "r1_2": "dg:inPrefecture"}
+    asked = wish(model, **place, v1=both)
+    query = asked.query("en", {OKAYAMA: "Okayama Prefecture", hiroshima: "Hiroshima Prefecture"})
+    assert "is: Okayama Prefecture or Hiroshima Prefecture\n" in query
+    assert re.search(r"VALUES \?\w+ \{ \S+330001\S* \S+340006\S* \}", query), query
+    either = counted(
+        """?p dg:grantedTo ?b .
+        { ?b dg:inPrefecture <https://w3id.org/digiden/id/body/330001> } UNION
+        { ?b dg:inPrefecture <https://w3id.org/digiden/id/body/340006> }"""
+    )
+    assert number(asked) == either > number(wish(model, **place, v1=hiroshima)) > 0
+    assert number(asked) == sum(number(wish(model, **place, v1=each)) for each in both)
+    assert len(evaluate(real_store, query).rows) == either
+
+    body = {"kind": "dg:Project", "r1_1": "dg:grantedTo", "o1": "has"}
+    towns = ["小田原", "Kibichuo"]
+    apart = [number(wish(model, **body, v1=each)) for each in towns]
+    assert number(wish(model, **body, v1=towns)) == sum(apart) > max(apart)
+    costs = {"kind": "dg:Project", "r1_1": "dg:projectCost", "o1": "eq"}
+    # 吉備中央町: 382,360千円; 小田原市: 661,074千円.
+    assert number(wish(model, **costs, v1=["382360000", "661,074,000"])) == 2
+    wrong = wish(model, **costs, v1=["382360000", "many"])
+    assert set(wrong.conditions[0].wrong) == {"many"}
+    assert not wrong.conditions[0].ready
+    # "At least this or that" is no question: the first one counts.
+    least = wish(model, kind="dg:Project", r1_1="dg:projectCost", o1="ge", v1=["1", "2"])
+    assert least.conditions[0].values == ("1",)
+
+
 def test_what_is_not_offered_is_left_out(model: Model) -> None:
     asked = wish(
         model,
@@ -175,8 +217,8 @@ def test_a_value_that_does_not_fit_is_said_and_not_asked(
     model: Model, relation: str, operation: str, value: str
 ) -> None:
     asked = wish(model, kind="dg:Project", r1_1=relation, o1=operation, v1=value)
-    assert asked.conditions[0].wrong
-    assert set(asked.conditions[0].wrong) == {"ja", "en"}
+    [why] = asked.conditions[0].wrong.values()
+    assert set(why) == {"ja", "en"}
     assert value not in asked.query("ja")
 
 
@@ -207,10 +249,11 @@ def wishes(draw: st.DrawFn, model: Model, store: Store) -> builder.Wish:
             assert so_far
             values = evaluate(store, so_far.values_query(len(so_far.conditions) - 1)).rows
             names = [vocab.shorten(v[0].value) for v in values if isinstance(v[0], NamedNode)]
-            parameters[f"v{n}"] = [draw(st.sampled_from(names or [""]))]
+            parameters[f"v{n}"] = draw(st.lists(st.sampled_from(names or [""]), max_size=3))
         else:
             number = st.integers(-(10**12), 10**12).map(str)
-            parameters[f"v{n}"] = [draw(number | st.just("2024-04") | st.text(max_size=12))]
+            typed = number | st.just("2024-04") | st.text(max_size=12)
+            parameters[f"v{n}"] = draw(st.lists(typed, max_size=3))
     parameters["c"] = [path() for _ in range(draw(st.integers(0, 3)))]
     parameters["order"] = [draw(st.sampled_from([*parameters["c"], ""]))]
     parameters["desc"] = [draw(st.sampled_from(["1", ""]))]
@@ -268,6 +311,16 @@ def test_the_form_works_without_scripts(browser: Browser, real_server: str) -> N
     update.click()
     found = page.locator(".total strong").inner_text()
     assert page.locator("#answer tbody tr").count() == int(found)
+    # Another value widens the answer; without it the answer is as before.
+    page.locator("[id='v1.2']").select_option("id:body/340006")
+    update.click()
+    both = page.locator(".total strong").inner_text()
+    assert int(both) > int(found)
+    assert "VALUES" in page.locator("#answer pre").last.inner_text()
+    assert page.locator("[id='v1.3']").input_value() == "", "and one more can be chosen"
+    page.locator("[id='v1.2']").select_option("")
+    update.click()
+    assert page.locator(".total strong").inner_text() == found
     # A value that was chosen for another relation does not stay.
     page.locator("[id='r1.1']").select_option("dg:projectCost")
     update.click()
@@ -295,6 +348,26 @@ def test_each_choice_shows_at_once_and_goes_into_the_editor(
     page.wait_for_selector(".CodeMirror")
     assert "# Project cost is at least: 300000000" in page.locator(".CodeMirror").inner_text()
     assert page.locator("#answer tbody tr").count() == 3
+    assert page.wrong == []  # type: ignore[attr-defined]
+    page.context.close()
+
+
+@pytest.mark.parametrize(("language", "word"), [("ja", "または"), ("en", "or")])
+def test_alternatives_count_at_once(
+    browser: Browser, real_server: str, language: str, word: str
+) -> None:
+    page = opened(browser, f"{real_server}/builder?lang={language}&{urlencode(WISH)}")
+    one = int(page.locator(".total strong").inner_text())
+    other = page.locator("[id='v1.2'] option[value='id:body/340006']").inner_text()
+    more = int(re.search(r"\((\d+)\)$", other)[1])  # type: ignore[index]
+    assert page.locator("label[for='v1.2']").inner_text().startswith(word)
+    page.locator("[id='v1.2']").select_option("id:body/340006")
+    expect(page.locator(".total strong")).to_have_text(str(one + more))
+    found = Axe().run(page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in SERIOUS] == []
+    page.locator("#answer a.button[href^='/sparql']").last.click()
+    page.wait_for_selector(".CodeMirror")
+    assert "VALUES" in page.locator(".CodeMirror").inner_text()
     assert page.wrong == []  # type: ignore[attr-defined]
     page.context.close()
 

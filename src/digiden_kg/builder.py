@@ -23,6 +23,8 @@ STEPS = 3
 """Relations that a condition may follow one after the other."""
 VALUES = 2000
 """Values of a relation that are listed."""
+ALTERNATIVES = 20
+"""Values of which one condition may ask for any."""
 LIMITS = (20, 100, 1000)
 """Rows that may be asked for."""
 _LANGUAGES = ("ja", "en")
@@ -48,6 +50,9 @@ WORDS: Mapping[str, Text] = {
     "none": {"ja": "の記載がない（ないとは限らない）", "en": "is not stated (which is not “no”)"},
 }
 """What the operations are called."""
+WITH_ALTERNATIVES = ("is", "has", "eq")
+"""Operations that may ask for any of several values."""
+_OR = {"ja": "、または ", "en": " or "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +205,14 @@ def _kind(iris: int, datatypes: frozenset[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: a path, what is asked of its end, and the value; maybe not finished yet."""
+    """One condition: a path, what is asked of its end, and values; maybe not finished yet."""
 
     steps: tuple[Relation, ...]
     operation: str
-    value: str
-    wrong: Text | None = None
-    """Why the value cannot be used."""
+    values: tuple[str, ...]
+    """Any of them fits."""
+    wrong: Mapping[str, Text] = field(default_factory=dict, hash=False)
+    """Values that cannot be used, and why."""
 
     @property
     def kind(self) -> str:
@@ -216,7 +222,7 @@ class Condition:
     @property
     def ready(self) -> bool:
         """Whether it says something."""
-        return self.operation in ("some", "none") or bool(self.value and not self.wrong)
+        return self.operation in ("some", "none") or bool(self.values and not self.wrong)
 
 
 @dataclass(frozen=True)
@@ -259,13 +265,18 @@ class Wish:
 def read_wish(model: Model, parameters: Mapping[str, Sequence[str]]) -> Wish | None:
     """Return what the parameters of an address ask, None if they name no class.
 
-    ``class``; for each condition n ``r{n}.1`` … (relations), ``o{n}`` (operation), ``v{n}`` (value)
-    and ``p{n}`` (path that the value was chosen for); ``c`` (columns), ``by``, ``order``, ``desc``,
-    ``limit``. What is not offered is left out.
+    ``class``; for each condition n ``r{n}.1`` … (relations), ``o{n}`` (operation), ``v{n}`` (a
+    value, several for alternatives) and ``p{n}`` (path that they were chosen for); ``c`` (columns),
+    ``by``, ``order``, ``desc``, ``limit``. What is not offered is left out.
     """
 
+    def several(name: str) -> tuple[str, ...]:
+        return tuple(
+            dict.fromkeys(each.strip() for each in parameters.get(name, ()) if each.strip())
+        )
+
     def one(name: str) -> str:
-        return next((each.strip() for each in parameters.get(name, ()) if each.strip()), "")
+        return next(iter(several(name)), "")
 
     kind = model.kinds.get(one("class"))
     if kind is None:
@@ -279,8 +290,8 @@ def read_wish(model: Model, parameters: Mapping[str, Sequence[str]]) -> Wish | N
         steps = model.path(kind.key, keys)
         if steps:
             before = one(f"p{number}")
-            value = one(f"v{number}") if before in ("", path_key(steps)) else ""
-            conditions.append(_condition(steps, one(f"o{number}"), value))
+            values = several(f"v{number}") if before in ("", path_key(steps)) else ()
+            conditions.append(_condition(steps, one(f"o{number}"), values))
     columns = dict.fromkeys(
         model.path(kind.key, each.split("/")) for each in parameters.get("c", ())
     )
@@ -307,23 +318,30 @@ def path_label(steps: Sequence[Relation], language: str) -> str:
     return " → ".join(each.label[language] for each in steps)
 
 
-def _condition(steps: tuple[Relation, ...], operation: str, value: str) -> Condition:
+def _condition(steps: tuple[Relation, ...], operation: str, values: tuple[str, ...]) -> Condition:
     kind = steps[-1].kind
     if operation not in OPERATIONS[kind]:
-        operation, value = OPERATIONS[kind][0], "" if operation else value
-    wrong: Text | None = None
+        operation, values = OPERATIONS[kind][0], () if operation else values
     if operation in _MARKS and kind == "number":
-        value = value.replace(",", "")
-        if value and not _NUMBER.fullmatch(value):
-            wrong = {
+        values = tuple(dict.fromkeys(each.replace(",", "") for each in values))
+    values = values[: ALTERNATIVES if operation in WITH_ALTERNATIVES else 1]
+    found = {each: why for each in values if (why := _wrong(kind, operation, each))}
+    return Condition(steps, operation, values, found)
+
+
+def _wrong(kind: str, operation: str, value: str) -> Text | None:
+    """Return why a value cannot be used, None where it can."""
+    if operation in _MARKS and kind == "number":
+        if not _NUMBER.fullmatch(value):
+            return {
                 "ja": "数字で書いてください（例 1000000）。",
                 "en": "Write a number (1000000).",
             }
-    elif operation in _MARKS and value and not _TIME.fullmatch(value):
-        wrong = {"ja": "2023 か 2023-04 の形で書いてください。", "en": "Write 2023 or 2023-04."}
-    elif operation == "is" and value and _node(value) is None:
-        wrong = {"ja": "一覧から選んでください。", "en": "Choose from the list."}
-    return Condition(steps, operation, value, wrong)
+    elif operation in _MARKS and not _TIME.fullmatch(value):
+        return {"ja": "2023 か 2023-04 の形で書いてください。", "en": "Write 2023 or 2023-04."}
+    elif operation == "is" and _node(value) is None:
+        return {"ja": "一覧から選んでください。", "en": "Choose from the list."}
+    return None
 
 
 def _node(value: str) -> NamedNode | None:
@@ -417,15 +435,18 @@ class _Writer:
         gap = "" if self.language == "ja" else " "
         words = path + gap + WORDS[condition.operation][self.language]
         if condition.operation not in ("some", "none"):
-            words += f": {self.names.get(condition.value, condition.value)}"
+            called = (self.names.get(each, each) for each in condition.values)
+            words += f": {_OR[self.language].join(called)}"
         return re.sub(r"\s+", " ", words)
 
     def _patterns(self, condition: Condition) -> list[str]:
-        operation, value = condition.operation, condition.value
-        node = _node(value) if operation == "is" else None
-        if node is not None:
-            return self._chain(condition.steps, end=_short(node))[0]
+        operation, values = condition.operation, condition.values
+        nodes = [_short(node) for each in values if (node := _node(each)) is not None]
+        if operation == "is" and len(nodes) == 1:
+            return self._chain(condition.steps, end=nodes[0])[0]
         lines, end = self._chain(condition.steps, keep=True)
+        if operation == "is":
+            return [f"VALUES {end} {{ {' '.join(nodes)} }}", *lines]
         if operation == "none":
             return ["FILTER NOT EXISTS {", *(f"  {line}" for line in lines), "}"]
         if operation == "has":
@@ -433,14 +454,18 @@ class _Writer:
                 label = self._variable(f"{end[1:]}Name")
                 lines.append(f"{end} rdfs:label|skos:altLabel {label} .")
                 end = label
-            return [*lines, f"FILTER(CONTAINS(LCASE(STR({end})), LCASE({Literal(value)})))"]
+            tests = [f"CONTAINS(LCASE(STR({end})), LCASE({Literal(each)}))" for each in values]
+            return [*lines, f"FILTER({' || '.join(tests)})"]
         if operation in _MARKS:
             mark = _MARKS[operation]
-            if condition.kind == "number":
-                return [*lines, f"FILTER({end} {mark} {value})"]
             # Years, months and days compare as they are written, to the length that is given.
-            start = f"SUBSTR(STR({end}), 1, {len(value)})"
-            return [*lines, f"FILTER({start} {mark} {Literal(value)})"]
+            tests = [
+                f"{end} {mark} {each}"
+                if condition.kind == "number"
+                else f"SUBSTR(STR({end}), 1, {len(each)}) {mark} {Literal(each)}"
+                for each in values
+            ]
+            return [*lines, f"FILTER({' || '.join(tests)})"]
         return lines
 
     def _chain(

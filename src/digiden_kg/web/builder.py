@@ -15,6 +15,7 @@ from digiden_kg.builder import (
     LIMITS,
     OPERATIONS,
     STEPS,
+    WITH_ALTERNATIVES,
     WORDS,
     Condition,
     Model,
@@ -147,6 +148,7 @@ async def _show(site: Site, request: Request) -> Response:
         limits=LIMITS,
         operations=OPERATIONS,
         words=WORDS,
+        with_alternatives=WITH_ALTERNATIVES,
         key=path_key,
         label=path_label,
         addresses={
@@ -171,8 +173,8 @@ async def _row(site: Site, model: Model, wish: Wish, at: int, language: str) -> 
             if isinstance(value, NamedNode) and isinstance(number, Literal)
         ]
         counts = {vocab.shorten(iri): things for iri, things in found}
-        if condition.value and not condition.wrong:
-            counts.setdefault(vocab.shorten(vocab.expand(condition.value)), 0)
+        for value in () if condition.wrong else condition.values:
+            counts.setdefault(vocab.shorten(vocab.expand(value)), 0)
         labels = await labels_of(site.ask, [vocab.expand(name) for name in counts])
         for name, things in counts.items():
             known = labels.get(vocab.expand(name), {})

@@ -291,7 +291,9 @@ async def _page(site: Site, linked: Linked, request: Request) -> Response:
     at = state.at or (shown.things[0] if shown.things else None)
     found = await describe(site.ask, at) if at else None
     names = {each: state.address(language, f".{each}") for each in _FORMATS}
-    title = "、".join(linked.label(iri) for iri in state.starts[:3])
+    title = {"ja": "、", "en": ", "}[language].join(map(linked.label, state.starts[:3]))
+    if more := len(state.starts[3:]):
+        title += {"ja": f"、ほか{more}", "en": f" and {more} more"}[language]
     return site.page(
         request,
         "explore.html",

@@ -327,24 +327,35 @@ function paint(
   for (const frame of frames) {
     context.font = `700 14px ${FONT}`;
     const [x, y] = [(frame.left + frame.width / 2) * zoom + view.x, frame.top * zoom + view.y - 10];
-    spots.take(x, y, widthOf(frame.label, 14) + 8, 18);
+    spots.take([[x, y, widthOf(frame.label, 14) + 8, 18]]);
     write(context, frame.label, x, y, palette);
   }
-  nameThings(context, scene, order.slice(0, named).filter(inside), view, spots);
+  const names = placeNames(scene, order.slice(0, named).filter(inside), view, spots);
   nameLines(context, scene, seen, view, spots);
+  for (const { text, x, y, font } of names) {
+    context.font = font;
+    write(context, text, x, y, palette);
+  }
 }
 
-function nameThings(
-  context: CanvasRenderingContext2D, { dots, at: shown, palette }: Scene, visible: readonly number[], view: View, spots: Spots,
-): void {
-  const font = Math.max(10, Math.min(15, 11 * view.zoom));
+interface Name {
+  text: string;
+  x: number;
+  y: number;
+  font: string;
+}
+
+/** Return the names that have room, and where. */
+function placeNames({ dots, at: shown }: Scene, visible: readonly number[], view: View, spots: Spots): Name[] {
+  const size = Math.max(10, Math.min(15, 11 * view.zoom));
+  const names: Name[] = [];
   for (const at of visible) {
-    const dot = dots[at]!;
-    const [x, y] = [dot.x * view.zoom + view.x, dot.y * view.zoom + view.y + SIZE * view.zoom + font * 0.8];
-    if (!spots.take(x, y, widthOf(dot.short, font) + 2, font * 1.1)) continue;
-    context.font = at === shown ? `700 ${font + 2}px ${FONT}` : `${font}px ${FONT}`;
-    write(context, dot.short, x, y, palette);
+    const { short: text, x: left, y: top } = dots[at]!;
+    const [x, y] = [left * view.zoom + view.x, top * view.zoom + view.y + SIZE * view.zoom + size * 0.8];
+    if (!spots.take([[x, y, widthOf(text, size) + 2, size * 1.1]])) continue;
+    names.push({ text, x, y, font: at === shown ? `700 ${size + 2}px ${FONT}` : `${size}px ${FONT}` });
   }
+  return names;
 }
 
 function nameLines(context: CanvasRenderingContext2D, scene: Scene, seen: readonly Line[], view: View, spots: Spots): void {
@@ -364,9 +375,15 @@ function nameLines(context: CanvasRenderingContext2D, scene: Scene, seen: readon
     const place = `${Math.min(line.from, line.to)} ${Math.max(line.from, line.to)}`;
     if (wide > length || named.has(place)) continue;
     const [x, y] = [((a.x + b.x) / 2) * view.zoom + view.x, ((a.y + b.y) / 2) * view.zoom + view.y];
-    if (!spots.take(x, y, 2 * font, 2 * font)) continue;
-    named.add(place);
     const turn = Math.atan2(dy, dx);
+    // A slanted name takes a row of squares.
+    const squares = Math.ceil(wide / (1.5 * font));
+    const taken = Array.from({ length: squares }, (_, square) => {
+      const along = ((square + 0.5) / squares - 0.5) * wide;
+      return [x + along * Math.cos(turn), y + along * Math.sin(turn), 1.2 * font, 1.2 * font] as const;
+    });
+    if (!spots.take(taken)) continue;
+    named.add(place);
     context.save();
     context.translate(x, y);
     context.rotate(Math.abs(turn) > Math.PI / 2 ? turn + Math.PI : turn);
@@ -431,19 +448,29 @@ function widthOf(text: string, font: number): number {
 
 /** Which parts of the canvas have a name already. */
 class Spots {
-  private readonly taken = new Map<number, [number, number, number, number][]>();
+  private readonly taken = new Map<number, Box[]>();
 
   constructor(private readonly width: number) {}
 
-  /** Say whether a box around a spot is free, and take it if so. */
-  take(x: number, y: number, wide: number, high: number): boolean {
-    const box: [number, number, number, number] = [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2];
-    if (box[2] < 0 || box[0] > this.width) return false;
-    const rows = [Math.floor(box[1] / 20), Math.floor(box[3] / 20)];
-    for (let row = rows[0]!; row <= rows[1]!; row++)
-      for (const other of this.taken.get(row) ?? [])
-        if (box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1]) return false;
-    for (let row = rows[0]!; row <= rows[1]!; row++) this.taken.set(row, [...(this.taken.get(row) ?? []), box]);
+  /** Say whether boxes around spots (x, y, width, height) are all free, and take them if so. */
+  take(wanted: readonly (readonly [number, number, number, number])[]): boolean {
+    const boxes = wanted.map(([x, y, wide, high]): Box => [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]);
+    if (!boxes.every((box) => this.isFree(box))) return false;
+    for (const box of boxes) for (const row of rowsOf(box)) this.taken.set(row, [...(this.taken.get(row) ?? []), box]);
     return true;
   }
+
+  private isFree([left, top, right, bottom]: Box): boolean {
+    if (right < 0 || left > this.width) return false;
+    return rowsOf([left, top, right, bottom]).every((row) =>
+      (this.taken.get(row) ?? []).every((other) => left >= other[2] || right <= other[0] || top >= other[3] || bottom <= other[1]),
+    );
+  }
+}
+
+type Box = [left: number, top: number, right: number, bottom: number];
+
+function rowsOf([, top, , bottom]: Box): number[] {
+  const first = Math.floor(top / 20);
+  return Array.from({ length: Math.floor(bottom / 20) - first + 1 }, (_, at) => first + at);
 }
