@@ -448,7 +448,7 @@ class _Writer:
         if operation == "is":
             return [f"VALUES {end} {{ {' '.join(nodes)} }}", *lines]
         if operation == "none":
-            return ["FILTER NOT EXISTS {", *(f"  {line}" for line in lines), "}"]
+            return ["MINUS {", *(f"  {line}" for line in lines), "}"]
         if operation == "has":
             if condition.kind == "thing":
                 label = self._variable(f"{end[1:]}Name")
