@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 from jsonschema import validate
-from pyoxigraph import Store
+from pyoxigraph import NamedNode, Store
 
 from digiden_kg import vocab
 from digiden_kg.questions import evaluate
@@ -507,3 +509,122 @@ def test_all_of_it_speaks_both_languages(web: httpx.Client) -> None:
     results = reconcile(web, lang="en", q={"query": "小田原市"})["q"]
     assert results[0]["name"] == "Odawara City"
     assert not re.search("[ぁ-ん一-龥]", json.dumps(results[0], ensure_ascii=False))
+
+
+class Refine:
+    """Asks a service as OpenRefine does: all that it knows is an address and the manifest there."""
+
+    def __init__(self, client: httpx.Client, address: str) -> None:
+        self.client, self.address = client, address
+        self.manifest = self.client.get(address).json()
+
+    def service(self, part: Mapping[str, str], **asked: object) -> Any:
+        answer = self.client.get(
+            part["service_url"] + part["service_path"],
+            params={name: str(value) for name, value in asked.items()},
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        return answer.json()
+
+    def post(self, field: str, content: object) -> Any:
+        """Send a form of one field, as the process behind its pages does."""
+        answer = self.client.post(self.address, data={field: json.dumps(content)})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def page(self, template: str, thing: str) -> httpx.Response:
+        return self.client.get(template.replace("{{id}}", thing), follow_redirects=True)
+
+
+COLUMN = [  # names of towns and their prefectures, as a clerk wrote them
+    *(("小田原市", "神奈川県"), ("池田町", "長野県"), ("府中市", "東京都"), ("府中市", "広島県")),
+    *(("おだわら", ""), ("会津若松市", "福島県"), ("ありえない町", "")),
+]
+
+
+def test_what_openrefine_does_in_its_order(web: httpx.Client, real_store: Store) -> None:
+    refine = Refine(web, str(web.base_url).rstrip("/") + PATH)
+    validate(refine.manifest, MANIFEST)
+
+    # The type of a column is guessed from its first cells.
+    sample = {f"q{n}": {"query": name, "limit": 3} for n, (name, _) in enumerate(COLUMN)}
+    guessed = refine.post("queries", sample)
+    kinds = Counter(
+        kind["id"]
+        for each in guessed.values()
+        for candidate in each["result"][:1]
+        for kind in candidate["type"]
+    )
+    assert "LocalGovernment" in dict(kinds.most_common(3))
+
+    # Who reconciles looks for another type, and for the property that the other column holds.
+    suggest = refine.manifest["suggest"]
+    types = refine.service(suggest["type"], prefix="地方公共団体")["result"]
+    assert types[0]["id"] == "LocalGovernment"
+    properties = refine.service(suggest["property"], prefix="都道府県", type="LocalGovernment")
+    assert "inPrefecture" in [each["id"] for each in properties["result"]]
+
+    # Cells go in batches of as many as the manifest allows.
+    size = refine.manifest["batchSize"]
+    assert size == 50
+    cells = [COLUMN[n % len(COLUMN)] for n in range(size)]
+    batch = {
+        f"q{n}": {
+            "query": name,
+            "type": "LocalGovernment",
+            "type_strict": "should",
+            "limit": 10,
+            "properties": [{"pid": "inPrefecture", "v": place}] if place else [],
+        }
+        for n, (name, place) in enumerate(cells)
+    }
+    found = refine.post("queries", batch)
+    assert set(found) == set(batch)
+    matched = {
+        cells[n]: [each["id"] for each in found[f"q{n}"]["result"] if each["match"]]
+        for n in range(len(COLUMN))
+    }
+    for (name, place), ids in matched.items():
+        if place:
+            (one,) = ids
+            labels = {
+                quad.object.value
+                for quad in real_store.quads_for_pattern(
+                    NamedNode(vocab.BASE + one), NamedNode(vocab.expand("rdfs:label")), None, None
+                )
+            }
+            assert name in labels
+    assert matched["府中市", "東京都"] != matched["府中市", "広島県"]
+    assert matched["ありえない町", ""] == []
+    too_many = {**batch, "one-more": {"query": "小田原市"}}
+    refused = web.post(refine.address, data={"queries": json.dumps(too_many)})
+    assert refused.status_code == 413
+    assert "at most 50" in refused.json()["detail"]
+
+    # A pointer over a candidate shows its preview; a click opens its page.
+    (odawara,) = matched["小田原市", "神奈川県"]
+    preview = refine.page(refine.manifest["preview"]["url"], odawara)
+    assert preview.status_code == 200
+    assert "小田原市" in preview.text
+    assert "frame-ancestors *" in preview.headers["Content-Security-Policy"]
+    assert refine.page(refine.manifest["view"]["url"], odawara).status_code == 200
+
+    # What was not matched is looked for by hand.
+    by_hand = refine.service(suggest["entity"], prefix="おだわ", cursor=0)["result"]
+    assert odawara in [each["id"] for each in by_hand]
+
+    # Columns are added from the properties of the type.
+    extend = refine.manifest["extend"]
+    proposed = refine.service(extend["propose_properties"], type="LocalGovernment", limit=100)
+    offered = [each["id"] for each in proposed["properties"]]
+    assert {"inPrefecture", "code"} <= set(offered)
+    ids = sorted({one for listed in matched.values() for one in listed})
+    wanted = [{"id": "inPrefecture"}, {"id": "code", "settings": {"limit": "1", "lang": ""}}]
+    extended = refine.post("extend", {"ids": ids, "properties": wanted})
+    assert [each["id"] for each in extended["meta"]] == ["inPrefecture", "code"]
+    assert extended["meta"][0]["type"]["id"]
+    assert set(extended["rows"]) == set(ids)
+    row = extended["rows"][odawara]
+    assert [each["name"] for each in row["inPrefecture"]] == ["神奈川県"]
+    assert row["code"] == [{"str": "142069"}]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urldefrag, urljoin, urlsplit
+from zlib import crc32
 
 import httpx
 import pytest
@@ -19,8 +21,10 @@ from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, Store, parse
 from digiden_kg import vocab
 from digiden_kg.describe import context, describe
 from digiden_kg.questions import evaluate
-from digiden_kg.results import GRAPHS
+from digiden_kg.results import GRAPHS, Format
+from digiden_kg.results import HTML as HTML_PAGE
 from digiden_kg.web.site import address_of_thing
+from digiden_kg.web.things import _BIBTEX as BIBTEX
 
 BODY = "/doc/body/142069"
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -45,49 +49,148 @@ def path_of(iri: str) -> str:
     return "/" + iri.removeprefix(vocab.BASE).partition("#")[0]
 
 
-def test_every_iri_answers_as_a_page_and_as_turtle(web: httpx.Client, iris: list[str]) -> None:
+FORMATS = (*GRAPHS, BIBTEX)
+"""Every format besides pages."""
+NO_CITATION = ("ontology", "shapes", "question/", "dataset", "context/")
+"""What is cited as a whole: it has no entry for BibTeX."""
+
+
+def checked(web: httpx.Client, iri: str, offer: Format) -> None:
+    """Check that an IRI answers in a format, by negotiation, with something about itself."""
+    answer = web.get(path_of(iri), headers={"Accept": offer.media_types[0]}, follow_redirects=True)
+    assert answer.status_code == 200, (iri, offer.name, answer.text[:300])
+    assert answer.headers["Content-Type"].partition(";")[0] == offer.media_types[0], iri
+    if offer is HTML_PAGE:
+        assert "</html>" in answer.text, iri
+    elif offer is BIBTEX:
+        assert answer.text.startswith("@misc{") and f"url = {{{iri}}}" in answer.text
+    elif offer.name == "jsonld":
+        document = json.loads(answer.text)
+        assert document["graph"] if "graph" in document else document, iri  # noqa: SIM401 a list
+    else:
+        terms = {
+            term.value.partition("#")[0]
+            for quad in parse(answer.content, format=offer.engine)
+            for term in (quad.subject, quad.object, quad.graph_name)
+            if isinstance(term, NamedNode)
+        }
+        assert iri.partition("#")[0] in terms, (iri, offer.name)
+
+
+def formats_of(iri: str) -> tuple[Format, ...]:
+    """Formats in which an IRI is described."""
+    whole = iri.removeprefix(vocab.BASE).startswith(NO_CITATION)
+    return GRAPHS if whole else FORMATS
+
+
+def test_every_iri_answers_in_some_format(web: httpx.Client, iris: list[str]) -> None:
+    """Each is asked for in one format, so that every format answers for its share of them."""
     assert len(iris) > 4000
-    pages: dict[str, str] = {}
+    used: Counter[str] = Counter()
+    seen = set()
     for iri in iris:
         path = path_of(iri)
-        if path not in pages:
-            page = web.get(path, headers=HTML, follow_redirects=True)
-            assert (page.status_code, page.headers["Content-Type"]) == (
-                200,
-                "text/html; charset=utf-8",
-            ), iri
-            data = web.get(path, headers={"Accept": "text/turtle"}, follow_redirects=True)
-            assert data.status_code == 200, iri
-            assert vocab.BASE in data.text
-            pages[path] = page.text
-        fragment = iri.partition("#")[2]
-        assert not fragment or f'id="{fragment}"' in pages[path], iri
+        if path in seen:
+            continue
+        seen.add(path)
+        offers = formats_of(iri)
+        offer = offers[crc32(iri.encode()) % len(offers)]
+        checked(web, iri, offer)
+        used[offer.name] += 1
+    assert min(used.values()) > len(seen) / 10
+    assert set(used) == {each.name for each in FORMATS}
+
+
+def test_things_of_every_class_answer_in_every_format(
+    web: httpx.Client, real_store: Store, iris: list[str]
+) -> None:
+    ours, of = set(iris), defaultdict(list)
+    for quad in real_store.quads_for_pattern(
+        None, NamedNode(vocab.expand("rdf:type")), None, DefaultGraph()
+    ):
+        if isinstance(quad.subject, NamedNode) and quad.subject.value in ours:
+            of[quad.object.value].append(quad.subject.value)
+    sample = {iri for listed in of.values() for iri in sorted(listed, key=_chance)[:2]}
+    assert len(of) > 30
+    assert len(sample) > 60
+    for iri in {path_of(iri): iri for iri in sorted(sample)}.values():
+        for offer in (*formats_of(iri), HTML_PAGE):
+            checked(web, iri, offer)
+
+
+def _chance(iri: str) -> int:
+    return crc32(iri.encode())
+
+
+def test_every_fragment_is_on_its_page(web: httpx.Client, iris: list[str]) -> None:
+    pages: dict[str, str] = {}
+    for iri in iris:
+        path, _, fragment = iri.removeprefix(vocab.BASE).partition("#")
+        if fragment:
+            if path not in pages:
+                pages[path] = web.get(f"/{path}", headers=HTML, follow_redirects=True).text
+            assert f'id="{fragment}"' in pages[path], iri
+    assert {"ontology", "shapes"} <= set(pages)
+
+
+MOST = 2
+"""Links that are asked for of those that differ in their values alone."""
+PAGES = (
+    *("/", "/search?q=%E5%B0%8F%E7%94%B0%E5%8E%9F", "/questions", "/sparql", "/browser-sparql"),
+    *("/builder", "/map", "/statistics", "/statistics/model-services", "/quality", "/rounds"),
+    *("/reuse", "/compare?body=142069&body=041009", "/explore?iri=id:body/142069", "/downloads"),
+    *("/about", "/api", "/ontology", "/shapes", "/questions/adopters-of-a-model-service"),
+)
 
 
 def test_every_link_of_a_page_leads_somewhere(web: httpx.Client, iris: list[str]) -> None:
-    seen: set[str] = set()
-    sample = [address_of_thing(iri, "ja") or "" for iri in iris[::40]]
-    for start in ["/", "/ontology?lang=en", "/shapes", *sample]:
+    kinds = {iri.removeprefix(vocab.BASE).rpartition("/")[0]: iri for iri in iris}
+    known = {path_of(iri) for iri in iris}
+    known |= {path.replace("/id/", "/doc/", 1) for path in known}
+    starts = {*PAGES, *(address_of_thing(iri, "ja") or "" for iri in kinds.values())}
+    asked: set[str] = set()
+    shapes: Counter[object] = Counter()
+    forms: set[str] = set()
+    for start in sorted(starts):
         page = web.get(start, headers=HTML)
-        for link in Links(page.text).addresses:
-            address = link.partition("#")[0]
-            if address.startswith("/") and address not in seen:
-                seen.add(address)
-                answer = web.get(address, headers=HTML, follow_redirects=True)
-                assert answer.status_code == 200, f"{start} -> {address}"
-    assert len(seen) > 500
+        assert page.status_code == 200, start
+        links = Links(page.text)
+        forms |= links.forms
+        for link in links.addresses:
+            address = urldefrag(urljoin(start, link)).url
+            path, _, query = address.partition("?")
+            # That every IRI answers is tested above; a page of it in either language is that.
+            if not address.startswith("/") or (path in known and query in ("", "lang=ja")):
+                continue
+            shape = (
+                path if path not in known else path.split("/")[1],
+                tuple(sorted(name for name, _ in parse_qsl(query))),
+            )
+            if address in asked or shapes[shape] >= MOST:
+                continue
+            asked.add(address)
+            shapes[shape] += 1
+            answer = web.get(address, headers=HTML, follow_redirects=True)
+            assert answer.status_code == 200, f"{start} -> {address}"
+    assert len(asked) > 300
+    for target in sorted(forms):
+        if not target.startswith("/api/"):  # the examples of the interfaces have tests of their own
+            assert web.get(target, headers=HTML).status_code in (200, 303), target
+    assert {"/search", "/sparql"} <= forms
 
 
 class Links(HTMLParser):
-    """Addresses of a page."""
+    """Addresses of a page: what it leads to, loads and is also there as, and where forms go."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.addresses: list[str] = []
+        self.forms: set[str] = set()
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
+        self.forms |= {value for name, value in attrs if name in ("action", "formaction") and value}
 
 
 def test_a_thing_leads_to_its_document(web: httpx.Client) -> None:

@@ -266,6 +266,8 @@ def _chosen(terms: Iterable[Term], settings: Mapping[str, Any]) -> list[Term]:
         for term in terms
         if not language or not isinstance(term, Literal) or term.language in (None, language)
     ]
+    if isinstance(limit, str):  # from the field of a form
+        limit = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 7 else 0
     return chosen[: int(limit)] if isinstance(limit, int | float) and limit > 0 else chosen
 
 
