@@ -15,8 +15,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -37,7 +38,8 @@ from digiden_kg.web.site import LANGUAGES, STATIC
 
 MANIFEST = "site.json"
 """File of a published site that lists all others with their checksums."""
-_BATCH = 48
+_BATCH, _AHEAD = 48, 3
+"""Addresses that a process is given at a time, and how many such lots wait."""
 _MOST = 4000
 """Pages of one path; more than these are no pages but a computation."""
 Progress = Callable[[str, int, int], None]
@@ -160,26 +162,28 @@ def _dump(release: Release, settings: Settings) -> None:
 def _walk(job: Job, tell: Progress) -> _Walk:
     """Write every page that can be reached, and every IRI of the graph in every format."""
     walk = _Walk()
-    waiting = [*_seeds(job.release)]
+    waiting = deque(_seeds(job.release))
     for each in waiting:
         walk.seen[each.file] = each
+    workers = os.cpu_count() or 1
+    running: set[Future[list[Written | Failed]]] = set()
     with ProcessPoolExecutor(
-        max_workers=os.cpu_count() or 1,
+        max_workers=workers,
         mp_context=get_context("spawn"),
         initializer=start,
         initargs=(job,),
     ) as pool:
-        running = {pool.submit(render, batch) for batch in _batches(waiting)}
-        while running:
+        while waiting or running:
+            while waiting and len(running) < _AHEAD * workers:
+                batch = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
+                running.add(pool.submit(render, batch))
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            fresh: list[Place] = []
             for answer in (answer for batch in done for answer in batch.result()):
                 if isinstance(answer, Failed):
                     walk.failed.append(answer)
                 else:
                     walk.written[answer.place.file] = answer
-                    fresh += (target for target, _ in answer.links if _is_new(walk, target))
-            running |= {pool.submit(render, batch) for batch in _batches(fresh)}
+                    waiting += (target for target, _ in answer.links if _is_new(walk, target))
             tell("pages", len(walk.written), len(walk.seen))
     return walk
 
@@ -209,10 +213,6 @@ def _is_new(walk: _Walk, target: Place) -> bool:
             " publish/addresses.py の SERVER_ONLY に書いてください。"
         )
     return True
-
-
-def _batches(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
-    return (places[at : at + _BATCH] for at in range(0, len(places), _BATCH))
 
 
 def _seeds(release: Release) -> Iterator[Place]:
