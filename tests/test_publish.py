@@ -271,6 +271,13 @@ def test_the_public_address_is_in_what_machines_read(site: Published) -> None:
     assert "localhost" not in void
 
 
+def test_every_page_has_the_one_image_of_the_site(site: Published) -> None:
+    assert (site.folder / "preview/site.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("index.html", "index.en.html", "doc/body/142069.html"):
+        page = (site.folder / name).read_text("utf-8")
+        assert f'<meta property="og:image" content="{ROOT}/preview/site.png">' in page
+
+
 def test_the_dump_for_browsers_is_the_dump(site: Published) -> None:
     packed = (site.folder / "files" / "digiden.nq.gz").read_bytes()
     assert gzip.decompress(packed) == (site.folder / "files" / DATASET).read_bytes()
@@ -290,11 +297,13 @@ def test_only_what_changed_is_written(small: Release, settings: Settings, tmp_pa
     publish_site(small, settings, out, base_url=ROOT)
     again = publish_site(small, settings, out, base_url=ROOT)
     assert not again.fresh
-    page, text = out / "doc" / "body" / "142069.html", out / "robots.txt"
-    before = page.stat().st_ino, text.stat().st_ino
+    page = out / "doc" / "body" / "142069.html"
+    data, text = page.with_suffix(".ttl"), out / "robots.txt"
+    before = data.stat().st_ino, text.stat().st_ino
     (out / "CNAME").write_text("data.example\n")
     moved = publish_site(small, settings, out, base_url="https://other.example")
-    assert page.stat().st_ino == before[0]
+    assert data.stat().st_ino == before[0]
+    assert "https://other.example/preview/site.png" in page.read_text("utf-8")
     assert text.stat().st_ino != before[1]
     assert 0 < moved.written < moved.files / 2
     assert (out / "CNAME").read_text() == "data.example\n"

@@ -32,7 +32,7 @@ FORMS = ("/search",)
 """Targets of forms that work without a server; other forms are replaced by a sentence."""
 ONE_LANGUAGE = (
     *("/report", "/files/", "/static/", "/search-index/", "/context", "/prefixes"),
-    *("/robots.txt", "/sitemap.xml", "/citation.bib", "/datacite.json"),
+    *("/robots.txt", "/sitemap.xml", "/citation.bib", "/datacite.json", "/preview/"),
 )
 """What is the same in both languages."""
 DATA = ("search-index/meta.json",)
@@ -49,7 +49,7 @@ PLAIN = {
 SEEDS = (
     *("/", "/search", "/search-index/meta.json", "/browser-sparql", "/robots.txt"),
     *("/sitemap.xml", "/context.jsonld", "/citation.bib", "/datacite.json", "/prefixes"),
-    *("/404", "/.well-known/void", "/.well-known/sparql-examples"),
+    *("/404", "/.well-known/void", "/.well-known/sparql-examples", "/preview/site.png"),
     "/" + context_iri().removeprefix(vocab.BASE),
 )
 """Where the walk through the site begins, besides every IRI of the graph."""

@@ -427,6 +427,15 @@ class Site:
             known.terms.update({**found, **known.columns})
         return known.terms
 
+    def _picture(self, request: Request) -> str | None:
+        """Return the one image that others show of all pages of a site of files.
+
+        None where its public address is not known.
+        """
+        root = request.app.state.public_url
+        known = self.is_static and root and root != vocab.BASE.rstrip("/")
+        return f"{root}/preview/site.png" if known and not self.release.is_draft else None
+
     def page(
         self, request: Request, template: str, status: int = 200, **values: Any
     ) -> HTMLResponse:
@@ -445,7 +454,7 @@ class Site:
                 bundle=bundle,
                 embed=embedded_part(request),
                 frame=frame,
-                picture=frame and frame.picture(status == 200),
+                picture=frame.picture(status == 200) if frame else self._picture(request),
                 **values,
             )
         )
