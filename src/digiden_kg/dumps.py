@@ -64,7 +64,7 @@ SUMS = "SHA256SUMS"
 _LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 _PACKINGS = {".gz": "application/gzip", ".zst": "application/zstd"}
 _OPEN_FILES = 64
-_AT_ONCE = 100_000
+_AT_ONCE = 20_000
 """Statements that are loaded into a store on disk at a time."""
 _BATCH = 10_000
 """Rows of one group of a Parquet file."""
