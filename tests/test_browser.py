@@ -158,3 +158,42 @@ def test_the_query_behind_an_answer_can_be_changed_without_scripts(
     page.get_by_role("button", name="Run").click()
     assert "line" in page.locator(".failure").inner_text().lower()
     page.context.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/doc/body/142069",
+        "/doc/model-service/assisted-counter",
+        "/compare?body=142069&body=336815",
+        "/reuse",
+        "/quality",
+    ],
+)
+def test_links_are_large_enough_and_marks_show_their_passage(
+    browser: Browser, real_server: str, path: str
+) -> None:
+    """WCAG 2.2, 2.5.8: 24 by 24 px, but for the width of a word in a line of words.
+
+    A mark tells its passage to keyboard and pointer alike.
+    """
+    page = opened(browser, real_server + path)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("main a:not(svg a), footer a")]
+        .map((each) => [each, each.getBoundingClientRect()])
+        .filter(([, box]) => box.width)
+        .filter(([each, box]) => box.height < 23.9
+          || (each.matches(".who, .source, .aside, td a") && box.width < 23.9))
+        .map(([each]) => each.textContent)"""
+    )
+    assert small == []
+    for mark in page.locator("main .who").all()[:1]:
+        tip = mark.locator(".tip")
+        hidden = "getComputedStyle(each).clipPath !== 'none'"
+        assert tip.evaluate(f"each => {hidden}")
+        for reach in (mark.focus, mark.hover):
+            reach()
+            assert not tip.evaluate(f"each => {hidden}")
+            assert tip.inner_text()
+            page.evaluate("document.activeElement.blur()")
+    page.context.close()
