@@ -253,3 +253,10 @@ def test_export_says_what_is_wrong(digiden, tmp_path: Path) -> None:
         digiden("export", *wrong, status=2)
     digiden("export", "nothing.csv", "--out", str(tmp_path / "b.csv"), status=1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["DIGIDEN_DEADLINE", "DIGIDEN_WORKERS", "DIGIDEN_SLOW"])
+def test_a_setting_that_is_no_number_is_named(digiden, name: str) -> None:
+    done = digiden("questions", status=1, **{name: "ten"})
+    assert f"{name} is 'ten'; write a number such as" in done.stderr
+    assert "数を書いてください" in done.stderr

@@ -79,6 +79,7 @@ FormatOption = Annotated[
 def main() -> None:
     """Run the command line; what is wrong becomes lines on standard error, never a traceback."""
     try:
+        load_settings().checked()
         app()
     except DigidenError as error:
         _fail(error)
@@ -358,7 +359,7 @@ def publish(
     """Write the whole site as files, for any static host. / サイトをファイルに書き出す。"""
     from digiden_kg.publish.publisher import publish_site  # noqa: PLC0415
 
-    settings = load_settings().checked()
+    settings = load_settings()
     if base_url and not ADDRESS.fullmatch(base_url):
         raise typer.BadParameter(
             "write https://… / https://… の形で書いてください。", param_hint="--base-url"
@@ -460,7 +461,7 @@ def serve(
     if wrong:
         option = wrong[0].replace("_", "-")
         raise typer.BadParameter("must be positive / 正の数です。", param_hint=f"--{option}")
-    settings = dataclasses.replace(load_settings().checked(), **limits)  # type: ignore[arg-type]
+    settings = dataclasses.replace(load_settings(), **limits)  # type: ignore[arg-type]
     # Taken before the build, so that a port in use is known at once.
     try:
         listener = socket.create_server((host, port))

@@ -67,13 +67,17 @@ class Settings:
     """When a server writes the dumps that are not there: at the ``start``, or when ``asked``."""
     contact: str | None = None
     """Whom to ask about the data (``mailto:`` or ``https:``), for its descriptions."""
+    unread: tuple[str, ...] = ()
+    """What is wrong with settings that could not be read and are as if they were not given."""
 
     def checked(self) -> Settings:
         """Return these settings, if those that say where, whom and when can be true.
 
         Raises:
-            SettingsError: An address or a contact is none, or a word is unknown.
+            SettingsError: An address or a contact is none, a number is none, or a word is unknown.
         """
+        if self.unread:
+            raise SettingsError("; ".join(self.unread))
         if self.public_url is not None and not ADDRESS.fullmatch(self.public_url):
             raise SettingsError(
                 f"DIGIDEN_PUBLIC_URL is {self.public_url!r}, which is no address of a site; write"
@@ -136,24 +140,40 @@ def load_settings() -> Settings:
     env = os.environ
     project = env.get("DIGIDEN_PROJECT")
     base = env.get("DIGIDEN_BASE", DEFAULT_BASE)
+    unread: list[str] = []
+
+    def number(name: str, default: float) -> float:
+        text = env.get(name) or str(default)
+        if re.fullmatch(r"[0-9]+" if isinstance(default, int) else r"[0-9]+(\.[0-9]+)?", text):
+            return float(text)
+        unread.append(
+            f"{name} is {text!r}; write a number such as {default}"
+            f" / {name} には {default} のような数を書いてください。"
+        )
+        return default
+
+    def count(name: str, default: int) -> int:
+        return int(number(name, default))
+
     return Settings(
         project_dir=Path(project) if project else _find_project(),
         out_dir=Path(env.get("DIGIDEN_OUT", "build")),
         base=base if base.endswith("/") else base + "/",
-        deadline=float(env.get("DIGIDEN_DEADLINE", "10")),
-        workers=int(env.get("DIGIDEN_WORKERS", str(min(4, os.cpu_count() or 1)))),
-        memory=int(env.get("DIGIDEN_MEMORY", "1024")) << 20,
-        max_rows=int(env.get("DIGIDEN_MAX_ROWS", "2000000")),
-        max_bytes=int(env.get("DIGIDEN_MAX_BYTES", "256")) << 20,
-        queue=int(env.get("DIGIDEN_QUEUE", "128")),
-        quick=float(env.get("DIGIDEN_QUICK", "0.15")),
-        slow=int(env["DIGIDEN_SLOW"]) if env.get("DIGIDEN_SLOW") else None,
-        in_memory=int(env.get("DIGIDEN_IN_MEMORY", "5000000")),
-        cache=int(env.get("DIGIDEN_CACHE", "64")),
+        deadline=number("DIGIDEN_DEADLINE", 10.0),
+        workers=count("DIGIDEN_WORKERS", min(4, os.cpu_count() or 1)),
+        memory=count("DIGIDEN_MEMORY", 1024) << 20,
+        max_rows=count("DIGIDEN_MAX_ROWS", 2_000_000),
+        max_bytes=count("DIGIDEN_MAX_BYTES", 256) << 20,
+        queue=count("DIGIDEN_QUEUE", 128),
+        quick=number("DIGIDEN_QUICK", 0.15),
+        slow=count("DIGIDEN_SLOW", 1) if env.get("DIGIDEN_SLOW") else None,
+        in_memory=count("DIGIDEN_IN_MEMORY", 5_000_000),
+        cache=count("DIGIDEN_CACHE", 64),
         log=env.get("DIGIDEN_LOG", "-"),
         metrics=env.get("DIGIDEN_METRICS", "local"),
         admin=Path(env["DIGIDEN_ADMIN"]) if env.get("DIGIDEN_ADMIN") else None,
         public_url=env.get("DIGIDEN_PUBLIC_URL", "").rstrip("/") or None,
         dumps=env.get("DIGIDEN_DUMPS", "start"),
         contact=env.get("DIGIDEN_CONTACT") or None,
+        unread=tuple(unread),
     )
