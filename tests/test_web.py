@@ -99,6 +99,7 @@ def test_every_link_leads_somewhere(client: httpx.Client) -> None:
             links = set(page.addresses) - set(page.forms)
             # The examples of the interfaces are of the real data.
             links = {a for a in links if not a.startswith(("/api/", "/preview/"))}
+            links = set() if address.partition("?")[0] == "/api" else links
             waiting += sorted(a.partition("#")[0] for a in links if a[0] == "/")
     assert any(address.startswith("/questions/") for address in seen)
     assert any("format=csv" in address for address in seen)

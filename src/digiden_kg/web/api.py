@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from digiden_kg import metadata, vocab
+from digiden_kg.describe import context_version
 from digiden_kg.questions import Choice, Parameter, Question
 from digiden_kg.results import TABLES, XLSX
 from digiden_kg.web.site import Site, language_of, page_route, root_of
@@ -120,8 +121,11 @@ async def document_of(site: Site, root: str, language: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the server, in a language."""
     declared = _declared()
     paths: dict[str, dict[str, Any]] = {}
+    served = {"RELEASE": site.release.name, "VERSION": context_version()}
     for each in declared["operations"]:
-        content = {"get": _operation(each, language, site.release.name)}
+        if "VERSION" in each["example"].values() and not served["VERSION"]:
+            continue  # a project without an ontology
+        content = {"get": _operation(each, language, served)}
         if each.get("post"):
             content["post"] = _posted(each, content["get"])
         paths[each["path"]] = content
@@ -166,9 +170,11 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _operation(declared: Mapping[str, Any], language: str, release: str) -> dict[str, Any]:
+def _operation(
+    declared: Mapping[str, Any], language: str, served: Mapping[str, str]
+) -> dict[str, Any]:
     example = {
-        name: release if value == "RELEASE" else value
+        name: served.get(value, value) if isinstance(value, str) else value
         for name, value in declared["example"].items()
     }
     texts = [declared["more"][language]] if "more" in declared else []
