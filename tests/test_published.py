@@ -8,13 +8,13 @@ import io
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import httpx
 import pytest
 from conftest import PROJECT
 from playwright.sync_api import Browser, Page
 from test_browser import browser, opened  # noqa: F401 -- a fixture
+from test_offline_search import searched
 from test_publish import files_served, walk
 
 from digiden_kg import vocab
@@ -96,9 +96,7 @@ def test_search_finds_what_the_server_finds(
     language: str,
 ) -> None:
     there = web.get("/api/search", params={"q": text, "lang": language, "limit": 50}).json()
-    end = "" if language == "ja" else ".en"
-    page = opened(browser, f"{root}/search{end}.html?{urlencode({'q': text})}")
-    page.wait_for_selector("#found .count")
+    page = searched(browser, root, language, q=text)
     assert f"{there['total']:,}" in page.locator("#found .count").inner_text()
     here = page.locator("#found .results > li > a:first-child").all_inner_texts()
     assert here == [each["label"] for each in there["results"]]
@@ -107,7 +105,7 @@ def test_search_finds_what_the_server_finds(
 
 
 def test_search_is_narrowed_down_and_suggests(browser: Browser, root: str) -> None:  # noqa: F811
-    page = opened(browser, f"{root}/search.html?q=図書館")
+    page = searched(browser, root, q="図書館")
     page.locator(".facets a", has_text="福島県").click()
     page.wait_for_selector("#found .count")
     assert "prefecture=" in page.url

@@ -51,7 +51,6 @@ class Local:
         client: str | None = None,
     ) -> Reply:
         """Return a whole answer; there is no limit of time."""
-        inspect(query)
         output = io.BytesIO()
         with _in_words():
             results = self._query(query, default_graphs, named_graphs, base_iri)
@@ -74,6 +73,7 @@ class Local:
         named_graphs: Sequence[str],
         base_iri: str | None = None,
     ) -> Results:
+        inspect(query)
         default: list[NamedNode | BlankNode | DefaultGraph] = []
         default += [NamedNode(iri) for iri in default_graphs]
         named: list[NamedNode | BlankNode] = [NamedNode(iri) for iri in named_graphs]

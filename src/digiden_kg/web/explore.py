@@ -22,7 +22,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pyoxigraph import Literal
 
 from digiden_kg import vocab
-from digiden_kg.describe import Description, describe
+from digiden_kg.describe import Description
 from digiden_kg.export import Edge, Node, write_gexf, write_graphml
 from digiden_kg.network import Connection, Expansion, Network, Relation, Shown, View
 from digiden_kg.search import Entry
@@ -289,7 +289,7 @@ async def _page(site: Site, linked: Linked, request: Request) -> Response:
     shown = await asyncio.to_thread(_shown, linked, state, connection)
     tree = await asyncio.to_thread(_tree, linked, state, shown)
     at = state.at or (shown.things[0] if shown.things else None)
-    found = await describe(site.ask, at) if at else None
+    found = await site.describe(at) if at else None
     names = {each: state.address(language, f".{each}") for each in _FORMATS}
     title = {"ja": "、", "en": ", "}[language].join(map(linked.label, state.starts[:3]))
     if more := len(state.starts[3:]):

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import vocab
-from digiden_kg.describe import Description, Labels, Said, describe, label_in, labels_of
+from digiden_kg.describe import Description, Labels, Said, label_in, labels_of
 from digiden_kg.network import Connection, Link, Network, Relation
 from digiden_kg.questions import Text
 from digiden_kg.results import is_number
@@ -276,7 +276,7 @@ def add_linked(app: FastAPI, site: Site) -> None:
     async def things(request: Request) -> Response:
         linked = await read_linked(site, language_of(request))
         iri = known_iri(linked.network, "iri", request.query_params.get("iri"))
-        found = await describe(site.ask, iri)
+        found = await site.describe(iri)
         assert found is not None
         return JSONResponse(linked.description(found))
 

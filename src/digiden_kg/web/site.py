@@ -399,6 +399,8 @@ class Site:
             if self.early:
                 await self.early()
 
+        for former in self._tasks:
+            former.cancel()  # of a release that nobody is served any more
         self._tasks.add(task := asyncio.get_running_loop().create_task(warm()))
         task.add_done_callback(self._tasks.discard)
 
