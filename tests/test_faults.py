@@ -332,7 +332,7 @@ def test_look_ups_are_answered_while_a_hundred_hostile_queries_run() -> None:
             for query in queue:
                 end = "answer"
                 try:
-                    reply = await pool.evaluate(query, format=CSV, client="attacker")
+                    reply = await pool.evaluate(query, format=CSV, client="attacker", timeout=1)
                     async for _ in reply:
                         pass
                 except QueryError as error:
@@ -365,4 +365,21 @@ def test_look_ups_are_answered_while_a_hundred_hostile_queries_run() -> None:
         with pytest.raises(QueryLengthError):
             await ask(pool, HOSTILE[-2])
 
-    run(test, deadline=1)
+    run(test)
+
+
+def test_a_look_up_that_waits_for_a_processor_stays_in_the_quick_lane() -> None:
+    async def test(pool: Pool) -> None:
+        await ask(pool)
+        _, workers = processes()
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        asking = asyncio.create_task(ask(pool))
+        await asyncio.sleep(0.5)
+        lanes = dict(pool.state().workers)
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        assert b"true" in await asking
+        assert (lanes["quick"], lanes["slow"]) == (1, 0)
+
+    run(test, quick=0.2)

@@ -48,7 +48,7 @@ class Settings:
     queue: int = 128
     """Queries that may wait, in each lane."""
     quick: float = 0.15
-    """Seconds of evaluation after which a query leaves the quick lane."""
+    """Seconds of processor time after which a query leaves the quick lane."""
     slow: int | None = None
     """Queries that the slow lane evaluates at a time; one fewer than ``workers`` unless given."""
     in_memory: int = 5_000_000

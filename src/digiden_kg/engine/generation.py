@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Self
@@ -125,6 +126,15 @@ class Worker:
     def alive(self) -> bool:
         """Whether it may be given a query."""
         return not self.closed and self.channel.is_open
+
+    def processor_time(self) -> float:
+        """Return the seconds of processor time that it has used; the clock's where none can say."""
+        # Linux numbers the clocks of other processes so: clock_getcpuclockid(3), which Python
+        # does not offer.
+        try:
+            return time.clock_gettime(~self.pid << 3 | 2)
+        except (AttributeError, OSError):
+            return time.monotonic()
 
     def slow_down(self) -> None:
         """Let it give way to all others from now on."""

@@ -1,8 +1,9 @@
 """The engine on a dataset of our own: killable workers in two lanes.
 
 Every query starts in the **quick lane**. What it answers there is held back (up to 256 KiB) until
-it has ended. A query that is not done after its budget, or has more to say, needs a place in the
-**slow lane**, which has fewer and whose workers give way to all others. If one is free, the worker
+it has ended. A query that has used up its budget of processor time, or has more to say, needs a
+place in the **slow lane**, which has fewer and whose workers give way to all others. (By the clock,
+look-ups would join the heavy queries whenever the machine is busy.) If a place is free, the worker
 moves there with its query, which loses nothing; a new worker takes its place in the quick lane. If
 none is free, the worker is killed and the query starts again when it is its client's turn; since
 nothing of it was sent, nobody can tell. So a look-up waits for other look-ups alone, a long stream
@@ -44,6 +45,8 @@ from digiden_kg.results import Format
 
 _HELD = 256 * 1024
 """Bytes of an answer that are held back in the quick lane."""
+_STARVED = 8
+"""Times its budget that a query may stay in the quick lane while others have the processors."""
 _MOMENT = 0.02
 """Seconds until a query is tried again whose worker was ended."""
 
@@ -63,6 +66,29 @@ class _Run:
     @property
     def _elapsed(self) -> float:
         return time.monotonic() - self._started
+
+    async def begin(self, budget: float) -> tuple[list[bytes], bool]:
+        """Return what the query answers within seconds of processor time, and whether that is all.
+
+        No more is returned than may be held back.
+        """
+        held: list[bytes] = []
+        size = 0
+        until = self._started + _STARVED * budget
+        budget += self.worker.processor_time()
+        while (now := time.monotonic()) < until:
+            left = min(budget - self.worker.processor_time(), until - now)
+            if left <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    while size < _HELD:
+                        if (chunk := await self.next()) is None:
+                            return held, True
+                        held.append(chunk)
+                        size += len(chunk)
+                break
+        return held, False
 
     async def next(self) -> bytes | None:
         """Return the next chunk, None at the end; see :class:`Source`."""
@@ -258,16 +284,10 @@ class Pool:
 
     async def _begin(self, request: dict[str, Any], client: str | None) -> Reply:
         run = await self._enter(self._quick, request, client)
-        held: list[bytes] = []
-        size = 0
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.limits.quick):
-                    while size < _HELD:
-                        if (chunk := await run.next()) is None:
-                            return Reply(run.release, held, None)
-                        held.append(chunk)
-                        size += len(chunk)
+            held, whole = await run.begin(self.limits.quick)
+            if whole:
+                return Reply(run.release, held, None)
             if self._slow.try_enter():
                 run.move(self._slow)
             else:

@@ -39,7 +39,7 @@ class Limits:
     queue: int = 128
     """Queries that may wait, in each lane."""
     quick: float = 0.15
-    """Seconds of evaluation after which a query leaves the quick lane."""
+    """Seconds of processor time after which a query leaves the quick lane."""
     in_memory: int = 5_000_000
     """Statements up to which a dataset is held in memory; a larger one is read from disk."""
 
