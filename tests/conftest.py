@@ -153,7 +153,7 @@ def tiny_environment(tiny_project: Path, tiny_release: Release) -> dict[str, str
         **os.environ,
         "DIGIDEN_PROJECT": str(tiny_project),
         "DIGIDEN_OUT": str(tiny_release.path.parent),
-        "DIGIDEN_DEADLINE": "2",
+        "DIGIDEN_DEADLINE": "5",
         "DIGIDEN_WORKERS": "2",
         "DIGIDEN_LOG": "off",
         "DIGIDEN_DUMPS": "asked",
@@ -175,7 +175,7 @@ def serving(environment: dict[str, str], *options: str) -> Iterator[str]:
         else:
             pytest.fail("the server did not start")
         process.terminate()
-        assert process.wait(10) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
 
 
 @pytest.fixture(scope="session")

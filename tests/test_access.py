@@ -268,7 +268,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(draft: Path, log: Path, tiny_environment: dict[str, str]) -> Iterator[httpx.Client]:
-    options = ["--data", str(draft), "--base", "http://e/", "--deadline", "1", "--workers", "1"]
+    options = ["--data", str(draft), "--base", "http://e/", "--deadline", "3", "--workers", "1"]
     options += ["--memory", "512", "--max-rows", "100000"]
     environment = {**tiny_environment, "DIGIDEN_LOG": str(log), "DIGIDEN_METRICS": "off"}
     with (

@@ -219,7 +219,7 @@ def test_serve_prints_where_it_is_and_ends_quietly(
         )
         assert curl.stdout.splitlines()[0] == "project,projectLabel,body,bodyLabel,projectCost"
         server.send_signal(signal.Signals[name])
-        out, err = server.communicate(timeout=10)
+        out, err = server.communicate(timeout=60)
         assert server.returncode in (0, -signal.SIGTERM)
         (line,) = err.splitlines()  # the access log, and no traceback
         assert json.loads(line)["outcome"] == "ok"

@@ -47,7 +47,7 @@ def run(
     test: Callable[[Pool], Awaitable[None]],
     *,
     workers: int = 2,
-    deadline: float = 1.0,
+    deadline: float = 3.0,
     **limits: float,
 ) -> None:
     async def main() -> None:
@@ -61,8 +61,16 @@ def run(
     asyncio.run(main())
 
 
-async def ask(pool: Engine, query: str = "ASK {}") -> bytes:
-    return b"".join([chunk async for chunk in await pool.evaluate(query, format=JSON)])
+async def ask(pool: Engine, query: str = "ASK {}", timeout: float | None = None) -> bytes:
+    reply = await pool.evaluate(query, format=JSON, timeout=timeout)
+    return b"".join([chunk async for chunk in reply])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what takes its time on a busy machine."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 def test_an_answer_comes_in_the_format_that_was_asked_for() -> None:
@@ -94,18 +102,15 @@ def test_a_large_answer_streams_whole() -> None:
 
 def test_a_runaway_query_is_killed_and_others_answer() -> None:
     async def test(pool: Pool) -> None:
-        start = time.monotonic()
         runaway = asyncio.create_task(ask(pool, RUNAWAY))
-        waits = []
+        answers = 0
         while not runaway.done():
-            asked = time.monotonic()
             assert b"true" in await ask(pool)
-            waits.append(time.monotonic() - asked)
+            answers += 1
             await asyncio.sleep(0.05)
         with pytest.raises(QueryTimeout):
             await runaway
-        assert time.monotonic() - start < 10
-        assert len(waits) >= 3  # answers while it ran, however busy the machine
+        assert answers >= 3  # while it ran, however busy the machine
         assert await ask(pool)
 
     run(test)
@@ -115,13 +120,13 @@ def test_every_worker_is_replaced() -> None:
     async def test(pool: Pool) -> None:
         for _ in range(2):
             results = await asyncio.gather(
-                ask(pool, RUNAWAY), ask(pool, RUNAWAY), return_exceptions=True
+                ask(pool, RUNAWAY, 0.5), ask(pool, RUNAWAY, 0.5), return_exceptions=True
             )
             assert [type(each) for each in results] == [QueryTimeout, QueryTimeout]
         answers = await asyncio.gather(*(ask(pool) for _ in range(20)))
         assert all(b"true" in answer for answer in answers)
 
-    run(test, deadline=0.5)
+    run(test)
 
 
 def test_a_broken_stream_raises_instead_of_ending() -> None:
@@ -138,8 +143,8 @@ def test_a_broken_stream_raises_instead_of_ending() -> None:
 
 def test_a_reader_who_stops_reading_loses_the_worker() -> None:
     async def test(pool: Pool) -> None:
-        chunks = await pool.evaluate(ENDLESS, format=CSV)
-        await asyncio.sleep(1.5)
+        chunks = await pool.evaluate(ENDLESS, format=CSV, timeout=0.5)
+        await until(lambda: not pool.state().workers["slow"])
         assert b"true" in await ask(pool)
         with pytest.raises(QueryTimeout):
             async for _ in chunks:
@@ -410,8 +415,7 @@ def test_a_long_stream_leaves_the_quick_lane_with_its_worker() -> None:
         assert pool.state().workers["slow"] == 1
         assert pool.state().workers["quick"] == 0
         runaway = asyncio.create_task(ask(pool, RUNAWAY))
-        await asyncio.sleep(0.3)
-        assert pool.state().waiting["slow"] == 1
+        await until(lambda: pool.state().waiting["slow"] == 1)
         assert b"true" in await ask(pool)
         await reply.aclose()
         with pytest.raises(QueryTimeout):
@@ -463,8 +467,7 @@ def test_memory_that_was_used_is_given_back() -> None:
         query = "SELECT ?a ?d { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?f ?c LIMIT 1"
         before = tree_memory()
         await ask(pool, query)
-        await asyncio.sleep(0.5)
-        assert tree_memory() - before < 40 << 20
+        await until(lambda: tree_memory() - before < 40 << 20)
 
     run(test, deadline=120, memory=1 << 30)
 
@@ -599,7 +602,7 @@ def test_a_remote_endpoint_is_held_to_the_same_limits(live_server: str) -> None:
         kinds = {type(each) for each in await asyncio.gather(*many, return_exceptions=True)}
         assert QueryBusy in kinds
 
-    run_remote(live_server, test, deadline=0.7, max_rows=5000, queue=4)
+    run_remote(live_server, test, deadline=1.5, max_rows=5000, queue=4)
 
 
 def test_a_remote_endpoint_that_is_not_there_is_not_ready() -> None:

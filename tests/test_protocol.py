@@ -533,11 +533,11 @@ def test_timeout_lowers_the_deadline_and_never_raises_it(client: httpx.Client) -
         answer = client.get("/sparql", params={"query": RUNAWAY, "timeout": timeout})
         assert answer.status_code == 504
         assert "etag" not in answer.headers
-    assert client.get("/sparql?query=ASK{}&timeout=1").status_code == 200
+    assert client.get("/sparql?query=ASK{}&timeout=3").status_code == 200
 
 
 def test_a_cut_answer_has_no_last_chunk_on_the_wire(live_server: str) -> None:
-    path = f"/sparql.csv?query={quote(ENDLESS)}&timeout=1"
+    path = f"/sparql.csv?query={quote(ENDLESS)}&timeout=3"
     content = raw(live_server, f"GET {path} HTTP/1.1\r\nHost: e\r\n{CLOSE}\r\n\r\n")
     assert content.startswith(b"HTTP/1.1 200 ")
     assert b"transfer-encoding: chunked" in content[:2000].lower()
@@ -562,7 +562,7 @@ def test_a_cut_answer_in_a_coding_is_cut_too(client: httpx.Client) -> None:
         client.stream(
             "GET",
             "/sparql.csv",
-            params={"query": ENDLESS, "timeout": "0.5"},
+            params={"query": ENDLESS, "timeout": "2"},
             headers={"Accept-Encoding": "gzip"},
         ) as answer,
     ):
@@ -617,7 +617,7 @@ def test_a_cut_answer_is_not_kept(client: httpx.Client) -> None:
     for _ in range(2):
         with (
             pytest.raises(httpx.RemoteProtocolError),
-            client.stream("GET", "/sparql.csv", params={"query": ENDLESS, "timeout": "0.3"}) as cut,
+            client.stream("GET", "/sparql.csv", params={"query": ENDLESS, "timeout": "2"}) as cut,
         ):
             assert "age" not in cut.headers
             cut.read()
@@ -974,5 +974,5 @@ def test_curl_reads_a_coding_and_is_told_that_nothing_changed(
 
 def test_curl_sees_that_an_answer_is_cut(live_server: str) -> None:
     command = ["curl", "-s", "-o", "/dev/null", "-G", f"{live_server}/sparql.csv"]
-    command += ["--data-urlencode", f"query={ENDLESS}", "-d", "timeout=0.3"]
+    command += ["--data-urlencode", f"query={ENDLESS}", "-d", "timeout=2"]
     assert subprocess.run(command, check=False).returncode == 18  # partial file

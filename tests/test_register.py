@@ -6,7 +6,6 @@ import csv
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -247,15 +246,6 @@ def test_a_code_is_only_given_for_a_name_that_the_body_has(text: str) -> None:
         assert any(plain.endswith(fold(name)) for name in (body.name, *body.aliases))
     else:
         assert all(REGISTER.match(name).code for name in match.candidates)
-
-
-def test_it_loads_quickly() -> None:
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        load_register(FOLDER)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.1  # 0.03 s where it was written
 
 
 def test_what_the_table_states_of_a_village() -> None:

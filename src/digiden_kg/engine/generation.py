@@ -25,7 +25,7 @@ from digiden_kg.exceptions import ReleaseError
 _BUFFER = 256 * 1024
 """Bytes that are read ahead from a worker, at most twice as many."""
 _NICE = 10
-"""Niceness of workers in the slow lane."""
+"""By how much workers in the slow lane are nicer than the server."""
 _PAUSE = 0.5
 """Seconds before a zygote that could not start is tried again."""
 _SHORT_PAUSE = 0.05
@@ -139,7 +139,8 @@ class Worker:
     def slow_down(self) -> None:
         """Let it give way to all others from now on."""
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, _NICE)
+            ours = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, self.pid, ours + _NICE)
 
     def close(self) -> None:
         """Kill it and let go of everything that belongs to it."""
