@@ -40,13 +40,13 @@ def root(built: tuple[Release, Report], tmp_path_factory: pytest.TempPathFactory
     settings = dataclasses.replace(load_settings(), project_dir=PROJECT)
     job = Job(built[0], settings, "https://data.example", folder, None, {})
     with ThreadPoolExecutor(1) as thread:  # playwright runs a loop in this one
-        thread.submit(write_search, job).result()
+        thread.submit(write_pages, job).result()
     with files_served(folder) as address:
         yield address
 
 
-def write_search(job: Job) -> None:
-    """Write the pages of search and all that they load."""
+def write_pages(job: Job, *more: str) -> None:
+    """Write the pages of search, other addresses, and all that scripts load."""
     renderer = Renderer(job)
 
     def write(*addresses: str) -> None:
@@ -54,7 +54,7 @@ def write_search(job: Job) -> None:
         done = renderer.render([each for each in places if isinstance(each, Place)])
         assert all(isinstance(each, Written) for each in done), done
 
-    write("/search?lang=ja", "/search?lang=en", "/search-index/meta.json")
+    write("/search?lang=ja", "/search?lang=en", "/search-index/meta.json", *more)
     meta = json.loads((job.staging / "search-index" / "meta.json").read_text(encoding="utf-8"))
     write(*(f"/search-index/{Path(each).name}" for each in meta["blocks"] + meta["grams"]))
     static = [path for path in Path(STATIC).rglob("*") if path.is_file()]

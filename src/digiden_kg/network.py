@@ -15,7 +15,7 @@ from digiden_kg.results import Term
 
 REACHES = ("link", "shared", "record")
 """How far a link carries: between two things; by a trait that many have; to what is written."""
-_LONGEST = 24
+LONGEST = 24
 """Links of the longest connection that is looked for."""
 
 
@@ -170,7 +170,7 @@ class Network:
         ways, depth, queue = {start: 1}, {start: 0}, deque([start])
         while queue:
             here = queue.popleft()
-            if here == end or depth[here] == _LONGEST or depth[here] >= depth.get(end, _LONGEST):
+            if here == end or depth[here] == LONGEST or depth[here] >= depth.get(end, LONGEST):
                 break
             nearest: dict[str, Link] = {}
             for links in self._at.get(here, {}).values():

@@ -17,21 +17,21 @@ from digiden_kg import vocab
 from digiden_kg.describe import context_iri
 from digiden_kg.results import GRAPHS, TABLES, XLSX
 
-SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore", "/compare")
+SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore.", "/compare")
 """What makes sense only where a server computes: interfaces for programs, its own state, and pages
 made of what the reader chooses. A path that begins so is left out; links to it say so."""
 NARROWED = {"/map": "prefecture", "/statistics": "figure"}
 """Pages with a parameter that has more values than are worth a file each."""
 IN_BROWSER = {"/sparql": "/browser-sparql"}
 """What the server computes and the reader's browser can compute too: where it does."""
-STAYS_QUERY = ("/search",)
+STAYS_QUERY = ("/search", "/explore")
 """Pages whose script reads the parameters itself, so that one file serves them all."""
 PAGES_ONLY = ("/reuse",)
 """Pages of which each choice of the reader is published as a page, but not in other formats."""
-FORMS = ("/search",)
+FORMS = ("/search", "/explore")
 """Targets of forms that work without a server; other forms are replaced by a sentence."""
 ONE_LANGUAGE = (
-    *("/report", "/files/", "/static/", "/search-index/", "/context", "/prefixes"),
+    *("/report", "/files/", "/static/", "/search-index/", "/explore/", "/context", "/prefixes"),
     *("/robots.txt", "/sitemap.xml", "/citation.bib", "/datacite.json", "/preview/"),
 )
 """What is the same in both languages."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -24,11 +26,20 @@ from pyoxigraph import Literal
 from digiden_kg import vocab
 from digiden_kg.describe import Description
 from digiden_kg.export import Edge, Node, write_gexf, write_graphml
-from digiden_kg.network import Connection, Expansion, Network, Relation, Shown, View
+from digiden_kg.network import (
+    LONGEST,
+    REACHES,
+    Connection,
+    Expansion,
+    Network,
+    Relation,
+    Shown,
+    View,
+)
 from digiden_kg.search import Entry
 from digiden_kg.web.linked import GROUPS, PATHS, Linked, iri_of, known_iri, read_linked
 from digiden_kg.web.problems import ProblemError
-from digiden_kg.web.site import Site, language_of, page_route
+from digiden_kg.web.site import LANGUAGES, Site, language_of, page_route
 
 SHOWN = 2500
 """Things that one view shows."""
@@ -101,6 +112,14 @@ def add_explore(app: FastAPI, site: Site) -> None:
     async def explore(request: Request) -> Response:
         return await _page(site, await read_linked(site, language_of(request)), request)
 
+    if site.is_static:
+
+        @page_route(app, "/explore/network.json", site)
+        async def network() -> Response:
+            return Response(await _network_file(site), media_type="application/json")
+
+        return
+
     for end, media_type in _FORMATS.items():
 
         @page_route(app, f"/explore.{end}", site)
@@ -108,6 +127,62 @@ def add_explore(app: FastAPI, site: Site) -> None:
             linked = await read_linked(site, language_of(request))
             state = _state(request, linked.network)
             return await asyncio.to_thread(_file, linked, state, end, media_type)
+
+
+async def _network_file(site: Site) -> bytes:
+    """Return the network in both languages, for browsers that walk along it without a server.
+
+    Things and terms are in the order of their IRIs, links in their own; they are named by numbers.
+    """
+
+    async def make() -> bytes:
+        words = [await read_linked(site, language) for language in LANGUAGES]
+        return json.dumps(
+            _network_record(words), ensure_ascii=False, separators=(",", ":")
+        ).encode()
+
+    return await site.kept("network-file", make)
+
+
+def _network_record(words: Sequence[Linked]) -> dict[str, Any]:
+    network = words[0].network
+    ends = {end for link in network.links for end in (link.source, link.target)}
+    things = {iri: at for at, iri in enumerate(sorted({*network.things, *ends}))}
+    kinds = {thing.kind for thing in network.things.values() if thing.kind}
+    relations = {link.relation for link in network.links}
+    terms = {iri: at for at, iri in enumerate(sorted(kinds | relations))}
+    groups = list(GROUPS)
+    return {
+        "prefixes": vocab.PREFIXES,
+        "shown": SHOWN,
+        "paths": PATHS,
+        "longest": LONGEST,
+        "groups": [
+            [name, [text[each.language] for each in words]] for name, text in GROUPS.items()
+        ],
+        "terms": [[vocab.shorten(iri), [each.term(iri) for each in words]] for iri in terms],
+        "things": [
+            [
+                vocab.shorten(iri),
+                terms[thing.kind] if thing.kind else -1,
+                groups.index(thing.group),
+                [each.label(iri) for each in words],
+            ]
+            for iri in things
+            for thing in [network.thing(iri)]
+        ],
+        "links": [
+            [
+                things[link.source],
+                terms[link.relation],
+                things[link.target],
+                REACHES.index(link.reach),
+                int(link.inferred),
+                [things[iri] for iri in link.passages],
+            ]
+            for link in sorted(network.links)
+        ],
+    }
 
 
 # What the address says
@@ -318,6 +393,7 @@ async def _page(site: Site, linked: Linked, request: Request) -> Response:
         formats=names,
         suggestions=_suggestions(linked) if not shown.things else [],
         empty=not linked.network.things,
+        size=len(await _network_file(site)) if site.is_static else None,
         limit=SHOWN,
     )
 
@@ -535,7 +611,7 @@ def _suggestions(linked: Linked) -> list[dict[str, Any]]:
         found.append(
             {
                 "label": GROUPS[group][linked.language],
-                "things": [_short(linked, iri) for iri in things[:4]],
+                "things": [linked.thing(iri) for iri in things[:4]],
             }
         )
     return found

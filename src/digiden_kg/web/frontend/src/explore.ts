@@ -5,6 +5,7 @@
 import { Board, MANY } from "./lib/board";
 import { drawing, SIZE, shorten, type Dot, type Frame, type Line, type Palette } from "./lib/drawing";
 import { settleGroups, settling } from "./lib/layout";
+import type { Linked } from "./lib/linked";
 import { address, element, fetchJson, language, say } from "./lib/page";
 import { withPlaces } from "./lib/positions";
 import { addressOf, groupingOf, pinsOf, withGrouping, withPins, type Grouping, type Place } from "./lib/view";
@@ -26,6 +27,8 @@ const SERIES: Record<string, string> = {
   type: "--series-4", party: "--series-5", system: "--series-6",
 };
 
+const root = document.documentElement.dataset["static"];
+
 let data: Data;
 let dots: Dot[] = [];
 let lines: Line[] = [];
@@ -33,7 +36,7 @@ let frames: Frame[] = [];
 let drawn = "";
 let pins = pinsOf(new URLSearchParams(location.search));
 const place = element("div", { class: "canvas", role: "application", tabindex: "0" });
-const tools = element("div", { class: "canvas-tools" });
+const canvasTools = element("div", { class: "canvas-tools" });
 /** What is left to do until everything has its place. */
 let settle: (() => void) | undefined;
 const board = new Board(place, {
@@ -178,8 +181,8 @@ function remember(query: URLSearchParams): void {
   for (const link of document.querySelectorAll<HTMLAnchorElement>("nav.language a")) {
     const other = new URL(link.href);
     const own = new URLSearchParams(query);
-    own.set("lang", other.searchParams.get("lang") ?? language());
-    link.href = addressOf(location.pathname, own);
+    if (root === undefined) own.set("lang", other.searchParams.get("lang") ?? language());
+    link.href = addressOf(other.pathname, own); // in a site of files each language has its own
   }
 }
 
@@ -198,41 +201,92 @@ function pin(things: readonly number[], kept = true): void {
 
 let wanted: AbortController | undefined;
 
+/** What takes the place of the parts of the page, and the address of it. */
+interface Made {
+  parts: Record<string, Element | null | undefined>;
+  title: string;
+  address: string;
+}
+
+async function fromServer(where: string, signal: AbortSignal): Promise<Made> {
+  const response = await fetch(where, { signal, headers: { Accept: "text/html" } });
+  if (!response.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(response.statusText);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const parts = Object.fromEntries(PARTS.map((part) => [part, page.querySelector(part)]));
+  return { parts, title: page.title, address: response.url };
+}
+
 /** Go to another state of the explorer without leaving the page. */
 async function go(query: URLSearchParams, push = true): Promise<void> {
   wanted?.abort();
   wanted = new AbortController();
+  const { signal } = wanted;
   const part = document.body.dataset.part; // within a page of others it stays so
   if (part) query.set("embed", part);
-  const where = addressOf("/explore", query);
+  const where = addressOf(root === undefined ? "/explore" : location.pathname, query);
   const slow = setTimeout(() => place.setAttribute("aria-busy", "true"), 300);
   try {
-    const response = await fetch(where, { signal: wanted.signal, headers: { Accept: "text/html" } });
-    if (!response.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(response.statusText);
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const made = await (root === undefined ? fromServer(where, signal) : fromFiles(query));
+    signal.throwIfAborted();
     const focus = focused();
     const scroll = [window.scrollX, window.scrollY] as const;
     const menu = document.querySelector<HTMLDetailsElement>(".data-menu")?.open ?? false;
-    if (push) history.pushState(null, "", response.url);
-    for (const part of PARTS) {
+    if (push) history.pushState(null, "", made.address);
+    else if (root !== undefined) history.replaceState(null, "", made.address);
+    for (const [part, fresh] of Object.entries(made.parts)) {
       const old = document.querySelector(part);
-      const made = page.querySelector(part);
-      if (old && made) old.replaceWith(document.adoptNode(made));
-      else if (made) document.querySelector("main")!.prepend(document.adoptNode(made));
+      if (old && fresh) old.replaceWith(document.adoptNode(fresh));
+      else if (old && part === ".data-menu") old.remove();
+      else if (fresh) document.querySelector("main")!.prepend(document.adoptNode(fresh));
     }
     const details = document.querySelector<HTMLDetailsElement>(".data-menu");
     if (details) details.open = menu;
-    document.title = page.title;
+    document.title = made.title;
     pins = pinsOf(new URLSearchParams(location.search));
+    if (root !== undefined) remember(new URLSearchParams(location.search));
     mount();
     window.scrollTo(...scroll);
     if (focus) document.querySelector<HTMLElement>(focus)?.focus({ preventScroll: true });
   } catch (error) {
-    if (!(error instanceof DOMException && error.name === "AbortError")) location.assign(where);
+    if (error instanceof DOMException && error.name === "AbortError") return;
+    if (root === undefined) location.assign(where);
+    else notLoaded(error);
   } finally {
     clearTimeout(slow);
     place.removeAttribute("aria-busy");
   }
+}
+
+// A site of files: the network is one of them, and the pages are made here.
+
+const tools = document.querySelector<HTMLElement>(".tools");
+let network: Promise<Linked> | undefined;
+
+/** Return the network of a site of files, loaded when it is first needed. */
+function opened(): Promise<Linked> {
+  const note = document.querySelector<HTMLElement>("#network")!;
+  const told = element("span", { role: "status" });
+  network ??= import("./lib/explorer").then(({ load }) =>
+    load(note.dataset["network"]!, Number(note.dataset["size"]), (loaded, total) => {
+      const [some, all] = [loaded, total].map((bytes) => (bytes / 1e6).toFixed(1));
+      const words = say(`つながりを読み込んでいます：${some} / ${all} MB`, `Loading the links: ${some} / ${all} MB`);
+      if (!told.isConnected) note.replaceChildren(told);
+      told.textContent = words;
+    }),
+  );
+  return network;
+}
+
+async function fromFiles(query: URLSearchParams): Promise<Made> {
+  const [linked, { pageOf }] = [await opened(), await import("./lib/explorer")];
+  const { explorer, menu, title, query: kept } = await pageOf(linked, query, tools!);
+  return { parts: { "#explorer": explorer, ".data-menu": menu }, title, address: addressOf(location.pathname, kept) };
+}
+
+function notLoaded(error: unknown): void {
+  network = undefined;
+  const words = say("つながりを読み込めません。", "The links cannot be loaded.");
+  document.querySelector("#network")?.replaceChildren(element("strong", { role: "alert" }, `${words} ${error}`));
 }
 
 /** Return a selector of what has the focus, so that it can be found again on the next page. */
@@ -319,7 +373,7 @@ function mount(): void {
       made.setAttribute("aria-pressed", String(grouping === wanted));
       return made;
     };
-    tools.replaceChildren(
+    canvasTools.replaceChildren(
       button(say("全体", "Fit"), () => board.fit()),
       button("＋", () => board.zoom(1.3)),
       button("−", () => board.zoom(1 / 1.3)),
@@ -332,9 +386,9 @@ function mount(): void {
         });
       }),
     );
-    tools.children[1]!.setAttribute("aria-label", say("大きく", "Zoom in"));
-    tools.children[2]!.setAttribute("aria-label", say("小さく", "Zoom out"));
-    room.append(place, tools);
+    canvasTools.children[1]!.setAttribute("aria-label", say("大きく", "Zoom in"));
+    canvasTools.children[2]!.setAttribute("aria-label", say("小さく", "Zoom out"));
+    room.append(place, canvasTools);
     room.closest(".board")?.classList.add("drawn");
     draw();
     act();
@@ -361,6 +415,24 @@ function mount(): void {
 let asked: AbortController | undefined;
 let pause: ReturnType<typeof setTimeout>;
 
+interface Hit {
+  iri: string;
+  label: string;
+  kindLabel: string;
+}
+
+async function hitsOfServer(text: string, signal: AbortSignal): Promise<Hit[]> {
+  const where = address("/api/search", { q: text, limit: "8", lang: language() });
+  const { results } = await fetchJson<{ results: (Hit & { kind: string })[] }>(where, signal);
+  return results.filter(({ kind }) => kind !== "Question"); // no thing of the graph
+}
+
+async function hitsOfFiles(text: string): Promise<Hit[]> {
+  const [linked, { called }] = [await opened(), await import("./lib/explorer")];
+  const things = (await called(linked, text)).slice(0, 8);
+  return things.map((at) => ({ iri: linked.name(at), label: linked.label(at), kindLabel: linked.classLabel(at) }));
+}
+
 /** Offer what is called like what is typed. */
 function suggest(input: HTMLInputElement): void {
   clearTimeout(pause);
@@ -372,11 +444,8 @@ function suggest(input: HTMLInputElement): void {
   }
   pause = setTimeout(async () => {
     asked = new AbortController();
-    const where = address("/api/search", { q: text, limit: "8", lang: language() });
-    const answer = await fetchJson<{ results: { iri: string; label: string; kind: string; kindLabel: string }[] }>(where, asked.signal)
-      .catch(() => undefined);
-    if (!answer) return;
-    const found = answer.results.filter(({ kind }) => kind !== "Question"); // no thing of the graph
+    const found = await (root === undefined ? hitsOfServer(text, asked.signal) : hitsOfFiles(text)).catch(() => undefined);
+    if (!found || input.value.trim() !== text) return;
     if (input.id !== "add") {
       document.querySelector("#names")?.replaceChildren(
         ...found.map(({ label, kindLabel }) => element("option", { value: label }, kindLabel)),
@@ -414,4 +483,5 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-mount();
+if (root !== undefined && location.search) void go(new URLSearchParams(location.search), false);
+else mount();
