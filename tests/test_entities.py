@@ -16,7 +16,7 @@ from test_browser import browser, opened  # noqa: F401
 
 from digiden_kg import vocab
 from digiden_kg.web.entities import money, slope
-from digiden_kg.web.facts import Facts
+from digiden_kg.web.facts import Facts, Statements
 from digiden_kg.web.site import address_of_thing
 
 HTML = {"Accept": "text/html"}
@@ -278,11 +278,11 @@ def test_money_that_is_not_stated_is_bounded_by_the_rule() -> None:
             ("t", "dg:nationalShareCeiling", "600000000"),
         ]
     )
-    found = money(Facts(rows, {}, "ja", {}).thing(vocab.BASE + "p"))
+    found = money(Facts(Statements(rows), {}, "ja", {}).thing(vocab.BASE + "p"))
     assert found
     assert found.share is None
     assert found.most is not None and round(found.most) == 440716000  # two thirds of the cost
-    assert money(Facts([], {}, "ja", {}).thing(vocab.BASE + "p")) is None
+    assert money(Facts(Statements([]), {}, "ja", {}).thing(vocab.BASE + "p")) is None
 
 
 def test_a_line_starts_from_zero() -> None:
@@ -296,7 +296,7 @@ def test_a_line_starts_from_zero() -> None:
             ("b", "dg:value", "-12"),
         ]
     )
-    found = slope(Facts(rows, {}, "ja", {}).thing(vocab.BASE + "k"))
+    found = slope(Facts(Statements(rows), {}, "ja", {}).thing(vocab.BASE + "k"))
     assert found
     assert (found.first, found.last, found.zero) == (50, 0, 100)
     assert found.years == ("2024", "2025")
@@ -313,7 +313,7 @@ def test_a_derived_statement_is_no_surer_than_what_it_follows_from() -> None:
         ),
         *_statements([("i", "rdf:object", "m")], editorial),
     ]
-    facts = Facts(rows, {}, "ja", {})
+    facts = Facts(Statements(rows), {}, "ja", {})
     (fact,) = facts.thing(vocab.BASE + "p").all("dg:implements")
     assert fact.inference is facts.thing(vocab.BASE + "i")
     (stated,) = facts.thing(vocab.BASE + "p").all("dg:delivers")

@@ -41,6 +41,7 @@ _PREFIXES = "".join(
     f"PREFIX {name}: <{vocab.PREFIXES[name]}>\n" for name in ("dg", "rdf", "rdfs", "skos")
 )
 _LABEL = NamedNode(vocab.expand("rdfs:label"))
+_SUBJECT = vocab.expand("rdf:subject")
 _LABELS_AT_ONCE = 400
 
 
@@ -172,7 +173,8 @@ async def describe(
     ]
     if not graphs and not counts and not (await ask(_GRAPH.format(node))).rows:
         return None
-    reasons = await _reasons(ask, node)
+    concluded = any(predicate == _SUBJECT for predicate, _ in counts)
+    reasons = await _reasons(ask, node) if concluded else {}
     statements = tuple(
         Said(predicate, value, tuple(sorted(found)), reasons.get((predicate, value), {}))
         for (predicate, value), found in graphs.items()

@@ -7,7 +7,6 @@ Everything here is a pure function of its text. Amounts are computed with ``Deci
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,13 +53,17 @@ def fold(text: str) -> str:
     return _TSU.sub("ツ", _GA.sub("ケ", text))
 
 
+_CASED = 0x20000
+"""No character from here on has upper and lower case."""
+
+
 def fold_rules() -> dict[str, Any]:
     """Return what :func:`fold` does, for programs in other languages that have NFKC and lower case.
 
     NFKC; ``case``, and lower case for what is not in it; NFKC; ``map``; NFKC; ``map``; and
     ``between`` two characters of ``kanji`` (a class of a regular expression).
     """
-    letters = (chr(code) for code in range(sys.maxunicode + 1))
+    letters = map(chr, range(_CASED))
     return {
         "case": {each: each.casefold() for each in letters if each.casefold() != each.lower()},
         "map": {

@@ -13,7 +13,7 @@ from pathlib import Path
 from pyoxigraph import BlankNode, DefaultGraph, NamedNode, QueryTriples, Store
 
 from digiden_kg.engine.guard import inspect
-from digiden_kg.engine.seam import EngineState, Reply
+from digiden_kg.engine.seam import EngineState, Reply, Tabular
 from digiden_kg.engine.zygote import load
 from digiden_kg.exceptions import QueryError, ReleaseError
 from digiden_kg.results import Answer, Format, Results, read_answer, write_results
@@ -31,7 +31,7 @@ def _in_words() -> Iterator[None]:
         raise QueryError(str(error)) from error
 
 
-class Local:
+class Local(Tabular):
     """Answers from one dataset, in memory, one query at a time; see :class:`Engine`."""
 
     def __init__(self, dataset: Path, release: str) -> None:

@@ -7,11 +7,12 @@ a release (:mod:`digiden_kg.engine.pool`) and another SPARQL engine over HTTP
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 
 from pyoxigraph import QueryResultsFormat, parse_query_results
 
@@ -177,10 +178,10 @@ class Engine(Protocol):
         ...
 
 
-@runtime_checkable
-class Tabular(Protocol):
+class Tabular(ABC):
     """An engine in this process, which has tables without writing and reading them."""
 
+    @abstractmethod
     def table(
         self, query: str, *, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()
     ) -> Answer:

@@ -170,7 +170,6 @@ def _state(kept: list[tuple[str, str]]) -> str:
     return "." + hashlib.sha256(urlencode(kept).encode()).hexdigest()[:16]
 
 
-@functools.lru_cache(maxsize=1 << 12)
 def relative(file: str, to: str) -> str:
     """Return the address of a file as a page in another file links to it."""
     here, there = file.split("/")[:-1], to.split("/")

@@ -21,7 +21,6 @@ from digiden_kg.engine.local import Local
 from digiden_kg.publish.addresses import ANYWHERE, DATA, NeedsServer, Place, place, relative
 from digiden_kg.publish.rewrite import (
     Found,
-    fragment_of,
     redirect_page,
     rewrite_data,
     rewrite_page,
@@ -139,16 +138,14 @@ class Renderer:
         if isinstance(target, NeedsServer):
             return Failed(asked, f"leads to {location}, which needs a server")
         body = redirect_page(relative(asked.file, target.file) + target.suffix, language)
-        return self._written(asked, body.encode(), Found([target]), target.file)
+        return self._written(asked, body.encode(), Found({(target.file, ""): target}), target.file)
 
     def _written(self, asked: Place, body: bytes, found: Found, redirect: str | None) -> Written:
         checksum, changed = put(self._job, asked.file, body)
-        links: dict[tuple[Place, str], None] = {}
-        for each in found.places:
-            link_to = each.file, fragment_of(each)
-            if link_to not in self._told:
-                self._told.add(link_to)
-                links[each, link_to[1]] = None
+        links = [
+            (target, link[1]) for link, target in found.links.items() if link not in self._told
+        ]
+        self._told.update(found.links)
         return Written(
             asked, checksum, len(body), changed, tuple(links), tuple(found.ids), redirect
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import re
@@ -40,8 +41,8 @@ _NO_SERVER = {
 class Found:
     """What a file links to."""
 
-    places: list[Place] = field(default_factory=list)
-    """Files that it needs, in order."""
+    links: dict[tuple[str, str], Place] = field(default_factory=dict)
+    """What it needs, in order: by file, and the id that is meant inside of it."""
     ids: list[str] = field(default_factory=list)
     """What links may point to inside it."""
 
@@ -73,18 +74,29 @@ Linker = Callable[[str], str | None]
 
 def _linker(file: str, language: str, found: Found, prefix: str | None = None) -> Linker:
     """Return what turns an address into a relative one; None for what needs a server."""
+    folder = "" if prefix else file[: file.rfind("/") + 1]
 
     def to(address: str) -> str | None:
-        target = place(address, language)
-        if isinstance(target, NeedsServer):
+        link = _link(address, language, folder)
+        if link is None:
             return None
-        found.places.append(target)
+        target, fragment, where = link
+        found.links.setdefault((target.file, fragment), target)
         if prefix:
-            return prefix + relative("", target.file) + target.suffix
-        inside = target.suffix.startswith("#") and target.file == file
-        return ("" if inside else relative(file, target.file)) + target.suffix
+            return prefix + where
+        inside = target.file == file and target.suffix.startswith("#")
+        return target.suffix if inside else where
 
     return to
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _link(address: str, language: str, folder: str) -> tuple[Place, str, str] | None:
+    """Return where an address leads, the id meant there, and how files of a folder link to it."""
+    target = place(address, language)
+    if isinstance(target, NeedsServer):
+        return None
+    return target, _fragment(target), relative(folder, target.file) + target.suffix
 
 
 def _attribute(attribute: re.Match[str], to: Linker, language: str) -> str:
@@ -142,7 +154,7 @@ def rewrite_sitemap(text: str, root: str) -> tuple[str, Found]:
         address = unescape(match[1])
         target = place(address.removeprefix(root) or "/", "ja")
         assert isinstance(target, Place), address
-        found.places.append(target)
+        found.links[target.file, ""] = target
         where = "" if target.file == "index.html" else relative("", target.file)
         return f"<loc>{escape(root)}/{escape(where)}</loc>"
 
@@ -161,7 +173,7 @@ def redirect_page(to: str, language: str) -> str:
     )
 
 
-def fragment_of(target: Place) -> str:
+def _fragment(target: Place) -> str:
     """Return the id that a link points to inside its file; empty where a script reads it."""
     if not target.suffix:
         return ""

@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import vocab
-from digiden_kg.describe import Description
+from digiden_kg.describe import Description, Labels
 from digiden_kg.profiles import Alike, Body, Profiles
 from digiden_kg.results import Term
-from digiden_kg.web.facts import Fact, Facts, Thing, mentioned
+from digiden_kg.web.facts import Fact, Facts, Row, Statements, Thing, mentioned
 from digiden_kg.web.maps import PrefectureMap, code_of, names_of_prefectures, prefecture_map
 from digiden_kg.web.site import Site, address_of_thing
 
@@ -83,42 +83,63 @@ async def entity_of(site: Site, found: Description, language: str) -> Entity | N
     name = next((page for kind, page in _PAGES.items() if kind in kinds), None)
     if name is None or site.release.is_draft:
         return None
-    query = site.page_query(f"entity-{name}", thing=[found.iri])
-    answer = await site.ask(query)
-    rows = answer.rows
-    if answer.columns != _STATEMENTS:
-        parts = {found.iri, *mentioned(rows)}
-        query = site.page_query("entity-statements", thing=sorted(parts))
-        rows = (await site.ask(query)).rows
-    uses: Sequence[Sequence[Term | None]] = ()
-    if name == "concept":
-        uses = await site.page_rows("entity-concept-uses", thing=found.iri)
-    iris = {found.iri, *mentioned(rows), *mentioned(uses)}
-    profiles = await site.profiles()
-    basis, near = _near(profiles, found.iri) if name == "body" else ("", [])
-    iris |= {each.body.iri for each in near} | {fact.value for each in near for fact in each.more}
-    reach = await site.kept("reach", functools.partial(_reach, site, profiles))
-    iris |= {kind for each in reach.values() for kind in each.published}
-    facts = Facts(rows, await site.labels(iris), language, site.terms)
+    made = await site.recent((found.iri, name), lambda: _matter(site, found.iri, name))
+    facts = Facts(made.said, made.labels, language, site.terms)
     thing = facts.thing(found.iri)
-    values: dict[str, Any] = {"thing": thing, "facts": facts, "reach": reach}
+    values: dict[str, Any] = {"thing": thing, "facts": facts, "reach": made.reach}
     if name == "body":
-        values["peers"] = _peers(facts, profiles.bodies.get(found.iri), basis, near)
+        own = (await site.profiles()).bodies.get(found.iri)
+        values["peers"] = _peers(facts, own, made.basis, made.near)
     elif name == "concept":
         values["uses"] = [
             (facts.thing(property.value), facts.thing(kind.value), int(count.value))
-            for property, kind, count in uses
+            for property, kind, count in made.uses
             if isinstance(property, NamedNode)
             and isinstance(kind, NamedNode)
             and isinstance(count, Literal)
         ]
     elif name == "passage":
-        values["stated"] = _stated(facts, rows, thing)
+        values["stated"] = _stated(facts, made.rows, thing)
     elif name == "service-type":
         values["adopters"] = _adopters(thing)
         values["map"] = await _map(site, facts, thing)
     values |= {"money": money, "slope": slope}
-    return Entity(f"entities/{name}.html", query, values)
+    return Entity(f"entities/{name}.html", made.query, values)
+
+
+@dataclass(frozen=True)
+class _Matter:
+    """What the page of a thing is made of, in every language."""
+
+    query: str
+    rows: Sequence[Row]
+    said: Statements
+    labels: Labels
+    reach: Mapping[str, Reach]
+    basis: str
+    near: Sequence[Alike]
+    uses: Sequence[Row]
+
+
+async def _matter(site: Site, iri: str, name: str) -> _Matter:
+    query = site.page_query(f"entity-{name}", thing=[iri])
+    answer = await site.ask(query)
+    rows = answer.rows
+    if answer.columns != _STATEMENTS:
+        parts = {iri, *mentioned(rows)}
+        query = site.page_query("entity-statements", thing=sorted(parts))
+        rows = (await site.ask(query)).rows
+    uses: Sequence[Row] = ()
+    if name == "concept":
+        uses = await site.page_rows("entity-concept-uses", thing=iri)
+    iris = {iri, *mentioned(rows), *mentioned(uses)}
+    profiles = await site.profiles()
+    basis, near = _near(profiles, iri) if name == "body" else ("", [])
+    iris |= {each.body.iri for each in near} | {fact.value for each in near for fact in each.more}
+    reach = await site.kept("reach", functools.partial(_reach, site, profiles))
+    iris |= {kind for each in reach.values() for kind in each.published}
+    labels = await site.labels(iris)
+    return _Matter(query, rows, Statements(rows), labels, reach, basis, near, uses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +345,7 @@ Said = list[tuple[Thing, list[Fact]]]
 
 
 def _stated(
-    facts: Facts, rows: Sequence[Sequence[Term | None]], passage: Thing
+    facts: Facts, rows: Sequence[Row], passage: Thing
 ) -> list[tuple[str, list[tuple[Thing, Said]]]]:
     """Return by class what a passage states of things."""
     subjects: dict[str, set[str]] = {}

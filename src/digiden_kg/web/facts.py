@@ -6,7 +6,7 @@ passages; it never sees a row of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -154,54 +154,63 @@ class Note:
     address: str
 
 
-class Facts:
-    """What is said on one page, in one language."""
+class Statements:
+    """What is said on one page, in every language."""
 
-    def __init__(
-        self,
-        rows: Iterable[Row],
-        labels: Labels,
-        language: str,
-        terms: Mapping[str, Mapping[str, str]],
-    ) -> None:
-        self.labels, self.language, self._terms = labels, language, terms
-        self._things: dict[str, Thing] = {}
-        self._values: dict[tuple[str, str], dict[Term, list[str]]] = {}
-        self._back: dict[tuple[str, str], list[str]] = {}
-        self._notes: dict[str, Note] = {}
-        self._read: dict[tuple[str, str], list[Fact]] = {}
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.values: dict[tuple[str, str], dict[Term, list[str]]] = {}
+        """By subject and property: values, and who states each."""
+        self.back: dict[tuple[str, str], list[str]] = {}
+        """By value and property: subjects."""
         for subject, property, value, passage in rows:
             if not isinstance(subject, NamedNode) or not isinstance(property, NamedNode):
                 continue
             if value is None:
                 continue
             key = (subject.value, property.value)
-            said = self._values.setdefault(key, {})
+            said = self.values.setdefault(key, {})
             if value not in said:
                 said[value] = []
                 if isinstance(value, NamedNode):
-                    pointing = self._back.setdefault((value.value, property.value), [])
+                    pointing = self.back.setdefault((value.value, property.value), [])
                     pointing.append(subject.value)
             if isinstance(passage, NamedNode):
                 said[value].append(passage.value)
-        self._inferences = dict(self._infer())
+        self.inferences = self._infer()
+        """By subject and property: what we concluded, and the inference."""
 
-    def _infer(self) -> Iterator[tuple[tuple[str, str], list[tuple[str, str]]]]:
-        """Yield by subject and property what we concluded, and the inference."""
+    def _infer(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
         found: dict[tuple[str, str], list[tuple[str, str]]] = {}
         rdf = vocab.PREFIXES["rdf"]
-        for (subject, property), said in self._values.items():
+        for (subject, property), said in self.values.items():
             if property != f"{rdf}subject":
                 continue
             terms = [
-                next(iter(self._values.get((subject, rdf + part), ())), None)
+                next(iter(self.values.get((subject, rdf + part), ())), None)
                 for part in ("predicate", "object")
             ]
             for about in said:
                 if terms[0] is not None and terms[1] is not None:
                     key = (_value(about), _value(terms[0]))
                     found.setdefault(key, []).append((_value(terms[1]), subject))
-        yield from found.items()
+        return found
+
+
+class Facts:
+    """What is said on one page, in one language."""
+
+    def __init__(
+        self,
+        said: Statements,
+        labels: Labels,
+        language: str,
+        terms: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self.labels, self.language, self._terms = labels, language, terms
+        self._values, self._back, self._inferences = said.values, said.back, said.inferences
+        self._things: dict[str, Thing] = {}
+        self._notes: dict[str, Note] = {}
+        self._read: dict[tuple[str, str], list[Fact]] = {}
 
     def name_of(self, term: str) -> str:
         """Return what a class or property is called, given as a prefixed name."""

@@ -30,6 +30,7 @@ class _Spoken(Environment):
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,
         )
         self.filters.update(wording.filters())
         self._choice = _Choice(language, place)

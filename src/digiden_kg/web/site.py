@@ -8,7 +8,7 @@ import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
@@ -60,7 +60,7 @@ SHOWN = 1000
 """Rows that a page shows; the formats give all of them."""
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _RECENT = 64
-"""Answers, and descriptions, that a static site keeps while it is made."""
+"""Answers, descriptions and the like that a static site keeps while it is made."""
 EXAMPLE = vocab.rebase("""\
 PREFIX dg: <https://w3id.org/digiden/ontology#>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
@@ -115,7 +115,6 @@ _YES_AND_NO = {"ja": ("はい", "いいえ"), "en": ("yes", "no")}
 
 Route = Callable[..., Awaitable[Response]]
 _T = TypeVar("_T")
-_K = TypeVar("_K")
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,7 @@ class Site:
         self.settings, self.engine, self.answers = settings, engine, answers
         self.templates = environments(LANGUAGES)
         self.is_static = is_static
-        self._recent: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Answer] = {}
-        self._described: dict[tuple[str, str | None, int], Description | None] = {}
+        self._recent: dict[Hashable, Any] = {}
         self._known = _read(release, settings)
         self.early: Callable[[], Awaitable[None]] | None = None
         """Makes the rest of what the first reader would have to wait for."""
@@ -235,18 +233,16 @@ class Site:
         Raises:
             QueryError: It cannot be answered.
         """
-        asked = (query, tuple(default_graphs), tuple(named_graphs))
-        if answer := self._recent.get(asked):
-            return answer
-        answer = await select(
-            self.engine,
-            query,
-            default_graphs=default_graphs,
-            named_graphs=named_graphs,
-            client=access.CLIENT.get(),
+        return await self.recent(
+            (query, tuple(default_graphs), tuple(named_graphs)),
+            lambda: select(
+                self.engine,
+                query,
+                default_graphs=default_graphs,
+                named_graphs=named_graphs,
+                client=access.CLIENT.get(),
+            ),
         )
-        self._keep(self._recent, asked, answer)
-        return answer
 
     async def describe(
         self, iri: str, *, relation: str | None = None, offset: int = 0
@@ -257,19 +253,25 @@ class Site:
             QueryError: A query could not be answered.
             ValueError: The text is no IRI.
         """
-        asked = (iri, relation, offset)
-        if asked in self._described:
-            return self._described[asked]
-        found = await describe(self.ask, iri, relation=relation, offset=offset, name=self.labels)
-        self._keep(self._described, asked, found)
-        return found
+        return await self.recent(
+            (iri, relation, offset),
+            lambda: describe(self.ask, iri, relation=relation, offset=offset, name=self.labels),
+        )
 
-    def _keep(self, kept: dict[_K, _T], asked: _K, answer: _T) -> None:
-        """Keep the latest: for files, one thing is asked for in one format after the other."""
-        if self.is_static:
-            kept[asked] = answer
-            if len(kept) > _RECENT:
-                kept.pop(next(iter(kept)))
+    async def recent(self, key: Hashable, make: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what is made for a page or file, and for files keep it for those that follow.
+
+        A thing is asked for in both languages and one format after the other.
+        """
+        if not self.is_static:
+            return await make()
+        if key in self._recent:
+            known: _T = self._recent[key]
+            return known
+        found = self._recent[key] = await make()
+        if len(self._recent) > _RECENT:
+            self._recent.pop(next(iter(self._recent)))
+        return found
 
     async def choices(self, parameter: Parameter) -> tuple[Choice, ...]:
         """Return what a parameter may be; a release never changes, so it is asked once."""

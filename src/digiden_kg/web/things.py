@@ -8,6 +8,7 @@ schemes, sources and datasets are documents and answer at once, as the vocabular
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -157,14 +158,6 @@ def choose_by_end(
 async def _document(site: Site, request: Request, path: str) -> Response:
     stem, chosen = choose_by_end(request, path, (*_OFFERS, _BIBTEX))
     iri = iri_of(stem)
-    moved = await _replacement(site, request, iri)
-    if moved:
-        return moved
-    address = address_of_thing(iri, None) or "/"
-    headers = {**VARY, "Link": links_of(iri, address)}
-    if chosen.format is _BIBTEX and (names := (await site.labels([iri])).get(iri)):
-        title = label_in({iri: names}, iri, language_of(request))
-        return tagged(request, bibtex(site.release, iri, title).encode(), chosen, headers)
     relation = request.query_params.get("relation")
     offset = request.query_params.get("offset", "0")
     found = await site.describe(
@@ -174,8 +167,13 @@ async def _document(site: Site, request: Request, path: str) -> Response:
     )
     if found is None:
         return await elsewhere(site, request, iri)
+    if moved := replacement(request, found):
+        return moved
+    address = address_of_thing(iri, None) or "/"
+    headers = {**VARY, "Link": links_of(iri, address)}
     if chosen.format is _BIBTEX:  # what has no name is cited by its IRI
-        return tagged(request, bibtex(site.release, iri, iri).encode(), chosen, headers)
+        title = found.label(iri, language_of(request)) if iri in found.labels else iri
+        return tagged(request, bibtex(site.release, iri, title).encode(), chosen, headers)
     if chosen.format is HTML:
         return await _page(site, request, found, address, headers)
     return tagged(request, write(found, chosen.format), chosen, headers)
@@ -191,6 +189,7 @@ def tagged(
     return Response(content, headers={**headers, "ETag": tag, "Content-Type": chosen.content_type})
 
 
+@functools.lru_cache(maxsize=64)
 def links_of(iri: str, address: str) -> str:
     """Return the ``Link`` header: what it is about, its other forms, its one address."""
     stem = quote(address, safe="/:@!$&'()*+,;=~-._%")
@@ -333,33 +332,24 @@ def _schema_org(found: Description, language: str) -> str | None:
     return json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
 
 
-async def _replacement(site: Site, request: Request, iri: str) -> Response | None:
+def replacement(request: Request, found: Description) -> Response | None:
     """Return where a retired thing has gone: 301 to what replaced it, 410 to nothing."""
-    rows = (await site.ask(_RETIRED.format(NamedNode(iri)))).rows
-    if not rows:
+    replaced = vocab.expand("dcterms:isReplacedBy")
+    successors = [said.value for said in found.statements if said.predicate == replaced]
+    # A programme that another one followed is still what it was; a retired thing has no class.
+    if found.types if successors else "true" not in found.values("owl:deprecated"):
         return None
-    for (by,) in rows:
+    for by in successors:
         if isinstance(by, NamedNode):
             address = address_of_thing(by.value, request.query_params.get("lang"))
             if address:
                 return RedirectResponse(address, 301)
-    raise problems.ProblemError(410, "gone", f"{iri} was retired / {iri} は廃止されました。")
-
-
-_RETIRED = """PREFIX dcterms: <http://purl.org/dc/terms/>
-PREFIX owl: <http://www.w3.org/2002/07/owl#>
-SELECT ?by {{
-  # A programme that another one followed is still what it was; a retired thing has no class.
-  {{ {0} dcterms:isReplacedBy ?by FILTER NOT EXISTS {{ {0} a ?class }} }}
-  UNION {{ {0} owl:deprecated true FILTER NOT EXISTS {{ {0} dcterms:isReplacedBy ?any }} }}
-}} ORDER BY ?by"""
+    message = f"{found.iri} was retired / {found.iri} は廃止されました。"
+    raise problems.ProblemError(410, "gone", message)
 
 
 async def elsewhere(site: Site, request: Request, iri: str) -> Response:
     """Answer 404 with what is called or written alike."""
-    moved = await _replacement(site, request, iri)
-    if moved:
-        return moved
     last = unquote(iri.rstrip("/").rpartition("/")[2])
     near = await _near(site, last)
     language = language_of(request)

@@ -21,7 +21,16 @@ from digiden_kg.questions import Text
 from digiden_kg.results import GRAPHS, HTML, Term, find_format
 from digiden_kg.web import access, diagram, problems
 from digiden_kg.web.site import LANGUAGES, Site, address_of_thing, language_of, page_route
-from digiden_kg.web.things import ENDS, VARY, choose_by_end, elsewhere, iri_of, links_of, tagged
+from digiden_kg.web.things import (
+    ENDS,
+    VARY,
+    choose_by_end,
+    elsewhere,
+    iri_of,
+    links_of,
+    replacement,
+    tagged,
+)
 from digiden_kg.web.wording import number
 
 _VOCABULARIES = {"ontology": vocab.ONTOLOGY, "shapes": vocab.SHAPES}
@@ -48,7 +57,9 @@ def add_vocabularies(app: FastAPI, site: Site) -> None:
             stem, end = version, ""
         known = iri_of(f"ontology/{stem}")
         if not (await site.ask(_VERSION.format(NamedNode(known)))).rows:
-            return await elsewhere(site, request, known)
+            former = await site.describe(known)
+            moved = replacement(request, former) if former else None
+            return moved or await elsewhere(site, request, known)
         return await _vocabulary(site, request, "ontology", end)
 
     @page_route(app, f"/{CONTEXT}", site)
