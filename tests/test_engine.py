@@ -443,13 +443,14 @@ def test_clients_take_turns() -> None:
         assert order.index("c") <= 3
         blocker.cancel()
 
-    run(test, workers=1)
+    run(test, workers=1, deadline=30)
 
 
 def test_a_full_queue_refuses_the_greediest() -> None:
     async def test(pool: Pool) -> None:
         many = [
-            asyncio.create_task(pool.evaluate(RUNAWAY, format=JSON, client="a")) for _ in range(9)
+            asyncio.create_task(pool.evaluate(RUNAWAY, format=JSON, timeout=1, client="a"))
+            for _ in range(9)
         ]
         await asyncio.sleep(0)
         reply = await pool.evaluate("ASK {}", format=JSON, client="b")
@@ -459,7 +460,7 @@ def test_a_full_queue_refuses_the_greediest() -> None:
         assert len(busy) >= 5
         assert all(each.retry_after >= 1 for each in busy)
 
-    run(test, workers=1, queue=4)
+    run(test, workers=1, deadline=30, queue=4)
 
 
 def test_memory_that_was_used_is_given_back() -> None:

@@ -63,3 +63,21 @@ def test_findings_lead_to_the_passages_that_state_what_was_checked(
     own = web.get(finding.replace(vocab.BASE + "id/", "/doc/"), params={"lang": language}).text
     facts = own.partition('<dl class="facts">')[2].partition("</dl>")[0]
     assert "/source/digiden-2023-04/mnc-decisions" in facts
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("ja", "公表値と交付決定結果の表にある同じタイプの団体数"),
+        ("en", "Published figures and the bodies of the same types in the table of decisions"),
+    ],
+)
+def test_a_check_is_called_by_its_name_and_shows_its_query(
+    web: httpx.Client, language: str, name: str
+) -> None:
+    page = html.unescape(web.get("/quality", params={"lang": language}).text)
+    assert f"{name} <small>" in page
+    (address,) = set(re.findall(r'href="(/doc/check/adopted-and-decided[^"]*)"', page))
+    own = html.unescape(web.get(address).text)
+    assert f"<h1>{name}</h1>" in own
+    assert "?observation qb:dataSet ?dataset" in own

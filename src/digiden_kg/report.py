@@ -32,6 +32,17 @@ _RECONCILIATION_COLUMNS = [
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A query that was run: it looks for what is wrong, or compares a published figure."""
+
+    iri: str
+    label_ja: str
+    label_en: str
+    text: str
+    """The query, without its header."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that a shape or a check reports."""
 
@@ -84,6 +95,8 @@ class Report:
 
     findings: tuple[Finding, ...]
     reconciliations: tuple[Reconciliation, ...]
+    checks: tuple[Check, ...]
+    """The queries that were run, also those that found nothing; shapes describe themselves."""
 
     @cached_property
     def violations(self) -> int:
@@ -92,6 +105,8 @@ class Report:
 
     def quads(self) -> Iterator[Triple]:
         """Yield the report as statements of the graph ``checks``."""
+        for check in self.checks:
+            yield from _check_triples(check)
         for finding in self.findings:
             yield from _finding_triples(finding)
         for reconciliation in self.reconciliations:
@@ -106,6 +121,18 @@ def select(store: Store, text: str) -> Iterator[Any]:
     """Yield the rows of a SELECT query; a row is read as ``row["variable"].value``."""
     rows: Any = store.query(text)
     yield from rows
+
+
+def _check_triples(check: Check) -> Iterator[Triple]:
+    iri = vocab.expand
+    stated: list[tuple[str, NamedNode | Literal | None]] = [
+        ("rdf:type", NamedNode(iri("dg:Check"))),
+        ("dcterms:identifier", Literal(check.iri.rpartition("/")[2])),
+        ("rdfs:label", Literal(check.label_ja, language="ja")),
+        ("rdfs:label", Literal(check.label_en, language="en")),
+        ("sh:select", Literal(check.text)),
+    ]
+    return _describe(NamedNode(check.iri), stated)
 
 
 def _finding_triples(finding: Finding) -> Iterator[Triple]:

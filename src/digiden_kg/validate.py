@@ -28,12 +28,14 @@ from rdflib.plugins.sparql import prepareQuery
 
 from digiden_kg import vocab
 from digiden_kg.exceptions import InputError, Problem
-from digiden_kg.report import Finding, Reconciliation, Report, select
+from digiden_kg.report import Check, Finding, Reconciliation, Report, select
 from digiden_kg.settings import Settings
 from digiden_kg.syntax import QueryFile, read_query
 
 _SH = vocab.PREFIXES["sh"]
 _SEVERITIES = ("Violation", "Warning", "Info")
+_YEN = re.compile(r"\d{4,}(?= (?:円|yen))")
+"""An amount in a message, which has no separators yet: SHACL fills in what the graph holds."""
 _EXPLAINING = ("inconsistency", "counting-rule", "rounding", "doubtful")
 """Kinds of correction that explain a finding."""
 
@@ -62,7 +64,27 @@ def check_store(store: Store, settings: Settings) -> Report:
             )
         ),
         reconciliations=tuple(sorted(reconciliations, key=lambda r: (r.check, r.about, r.measure))),
+        checks=tuple(read_checks(settings.queries_dir)),
     )
+
+
+def read_checks(folder: Path) -> Iterator[Check]:
+    """Yield the check and reconciliation queries of a folder of queries.
+
+    Raises:
+        InputError: A query or its header is wrong.
+    """
+    for path in sorted(folder.glob("checks/*.rq")):
+        problem = _texts(query := read_query(path), "problem")
+        yield _check(path, query, problem["ja"].removesuffix("。"), problem["en"].removesuffix("."))
+    for path in sorted(folder.glob("reconcile/*.rq")):
+        basis = _texts(query := read_query(path), "basis")
+        yield _check(path, query, f"公表値と{basis['ja']}", f"Published figures and {basis['en']}")
+
+
+def _check(path: Path, query: QueryFile, label_ja: str, label_en: str) -> Check:
+    text = "\n".join(line for line in query.text.splitlines() if not line.startswith("#+"))
+    return Check(vocab.thing("check", path.stem), label_ja, label_en, text.strip())
 
 
 def explanations(store: Store) -> dict[str, str]:
@@ -167,7 +189,7 @@ def _messages(
         if language is None:
             fitting = (lang for text, lang in templates if re.fullmatch(text, str(message), re.S))
             language = next(fitting, None)
-        messages[language] = str(message)
+        messages[language] = _YEN.sub(lambda yen: f"{int(yen[0]):,}", str(message))
     return messages
 
 

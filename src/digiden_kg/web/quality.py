@@ -74,7 +74,7 @@ def _link(iri: str, names: Labels, language: str) -> tuple[str, str | None]:
 def _checks(rows: _Rows, names: Labels, language: str) -> list[dict[str, Any]]:
     """Return the findings by check, the worst first."""
     checks: dict[tuple[str, str], dict[str, Any]] = {}
-    for finding, severity, check, focus, message, passage, correction in rows:
+    for finding, severity, check, focus, message, passage, correction, title in rows:
         if message.language != language:
             continue
         key = value_of(severity).rpartition("#")[2], value_of(check)
@@ -83,8 +83,8 @@ def _checks(rows: _Rows, names: Labels, language: str) -> list[dict[str, Any]]:
             {
                 "severity": key[0],
                 "label": _SEVERITIES[key[0]][language],
-                "check": key[1].replace("#", "/").rpartition("/")[2],
-                "message": value_of(message),
+                "check": value_of(title) if title else key[1].replace("#", "/").rpartition("/")[2],
+                "address": address_of_thing(key[1], language),
                 "findings": {},
             },
         )
@@ -92,6 +92,7 @@ def _checks(rows: _Rows, names: Labels, language: str) -> list[dict[str, Any]]:
             value_of(finding),
             {
                 "thing": _link(value_of(focus), names, language),
+                "address": address_of_thing(value_of(finding), language),
                 "message": value_of(message),
                 "passages": [],
                 "corrections": [],
