@@ -180,6 +180,9 @@ def sums(folder: Path) -> dict[str, str]:
         ("/reuse?b=22&a=33", "reuse.a-33.b-22.html", ""),
         ("/static/dist/site.js?v=12", "static/dist/site.js", ""),
         ("/search?q=%E7%94%BA&lang=en", "search.en.html", "?q=%E7%94%BA"),
+        ("/compare?lang=en&body=22&body=11", "compare.en.html", "?body=22&body=11"),
+        ("/explore?iri=id:a&lang=ja", "explore.html", "?iri=id%3Aa"),
+        ("/explore/network.json", "explore/network.json", ""),
         ("/sparql?query=ASK%20%7B%7D&format=csv", "browser-sparql.html", "#query=ASK%20%7B%7D"),
         ("/.well-known/void", ".well-known/void", ""),
         ("/.well-known/void?format=ttl", ".well-known/void.ttl", ""),
@@ -211,7 +214,11 @@ def test_two_ways_to_ask_for_a_format_mean_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["/api/search?q=a", "/search?format=csv", "/health", "/reuse?a=33&format=csv"]
+    "address",
+    [
+        *("/api/search?q=a", "/search?format=csv", "/health", "/reuse?a=33&format=csv"),
+        *("/explore.csv?iri=id:a", "/compare?body=1&format=csv"),
+    ],
 )
 def test_what_needs_a_server_is_known(address: str) -> None:
     assert isinstance(place(address, "ja"), NeedsServer)

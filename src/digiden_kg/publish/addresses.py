@@ -17,25 +17,25 @@ from digiden_kg import vocab
 from digiden_kg.describe import context_iri
 from digiden_kg.results import GRAPHS, TABLES, XLSX
 
-SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore.", "/compare")
-"""What makes sense only where a server computes: interfaces for programs, its own state, and pages
-made of what the reader chooses. A path that begins so is left out; links to it say so."""
+SERVER_ONLY = ("/api/", "/data", "/health", "/ready", "/metrics", "/explore.")
+"""What makes sense only where a server computes: interfaces for programs, its own state, and files
+of what the reader chooses. A path that begins so is left out; links to it say so."""
 NARROWED = {"/map": "prefecture", "/statistics": "figure"}
 """Pages with a parameter that has more values than are worth a file each."""
 IN_BROWSER = {"/sparql": "/browser-sparql"}
 """What the server computes and the reader's browser can compute too: where it does."""
-STAYS_QUERY = ("/search", "/explore")
+STAYS_QUERY = ("/search", "/explore", "/compare")
 """Pages whose script reads the parameters itself, so that one file serves them all."""
 PAGES_ONLY = ("/reuse",)
 """Pages of which each choice of the reader is published as a page, but not in other formats."""
-FORMS = ("/search", "/explore")
+FORMS = ("/search", "/explore", "/compare")
 """Targets of forms that work without a server; other forms are replaced by a sentence."""
 ONE_LANGUAGE = (
     *("/report", "/files/", "/static/", "/search-index/", "/explore/", "/context", "/prefixes"),
     *("/robots.txt", "/sitemap.xml", "/citation.bib", "/datacite.json", "/preview/"),
 )
 """What is the same in both languages."""
-DATA = ("search-index/meta.json",)
+DATA = ("search-index/meta.json", "compare/")
 """Files of data for scripts, in which what begins with ``/`` is an address."""
 ANYWHERE = "404."
 """Start of the names of pages that a host shows at any address, so that links in them are whole."""
@@ -123,7 +123,6 @@ def place(address: str, language: str) -> Place | NeedsServer:
         return NeedsServer(address)
     wanted = asked.get("format", "").lower()
     kept = [(name, value) for name, value in given if name not in ("lang", "format")]
-    kept.sort()
     suffix = f"#{fragment}" if fragment else ""
     is_other = wanted not in ("", "html")
     if is_other and (path in STAYS_QUERY or (kept and path in PAGES_ONLY)):
@@ -131,6 +130,7 @@ def place(address: str, language: str) -> Place | NeedsServer:
     if path in STAYS_QUERY:
         suffix = (f"?{urlencode(kept)}" if kept else "") + suffix
         kept = []
+    kept.sort()
     end = "" if wanted == "html" else wanted
     stem = "/index" if path == "/" else path.rstrip("/")
     last = stem.rpartition("/")[2].rpartition(".")

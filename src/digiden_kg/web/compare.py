@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,8 +76,15 @@ class Asked:
     """Whether every body was named by its code, once."""
 
 
+_NOBODY = Asked((), (), False, True)
+
+
 def add_compare(app: FastAPI, site: Site) -> None:
     """Add the comparison of bodies."""
+
+    if site.is_static:
+        _add_offline(app, site)
+        return
 
     @page_route(app, "/compare", site)
     async def compare(request: Request) -> Response:
@@ -161,6 +169,150 @@ def add_compare(app: FastAPI, site: Site) -> None:
                 },
             }
         )
+
+
+def _add_offline(app: FastAPI, site: Site) -> None:
+    """Add the page that compares in the browser, and the columns that it puts side by side."""
+
+    @page_route(app, "/compare", site)
+    async def compare(request: Request) -> Response:
+        language, profiles = language_of(request), await site.profiles()
+        prefectures = [body for body in profiles.bodies.values() if body.is_prefecture]
+        names = await site.labels(body.iri for body in prefectures)
+        links = [
+            (body.code, *_link(body.iri, names, language))
+            for body in sorted(prefectures, key=lambda each: each.code)
+        ]
+        return site.page(
+            request,
+            "offline_compare.html",
+            prefectures=links,
+            size=len(await _columns_file(site, language)),
+        )
+
+    @page_route(app, "/compare/columns.json", site)
+    async def columns(request: Request) -> Response:
+        content = await _columns_file(site, language_of(request))
+        return Response(content, media_type="application/json")
+
+
+async def _columns_file(site: Site, language: str) -> bytes:
+    """Return the columns of all bodies in a language, for browsers that put them side by side."""
+
+    async def make() -> bytes:
+        profiles = await site.profiles()
+        told = tuple(
+            body
+            for body in profiles.bodies.values()
+            if body.is_prefecture
+            or body.iri in profiles.granted
+            or profiles.populations.get(body.iri)
+        )
+        names = {
+            **await _names(site, profiles, Asked(told, (), False, True)),
+            **await site.labels(
+                iri for body in profiles.bodies.values() for iri in (body.iri, body.kind)
+            ),
+        }
+        record = _columns_record(told, profiles, names, language)
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+
+    return await site.kept(f"columns-{language}", make)
+
+
+def _columns_record(
+    told: Sequence[Body], profiles: Profiles, names: Labels, language: str
+) -> dict[str, Any]:
+    """Return all bodies, and of those that the document tells more of their columns.
+
+    Names and addresses stand once in ``links`` and are named by their places elsewhere.
+    """
+    links: dict[tuple[str, str | None], int] = {}
+
+    def place(link: tuple[str, str | None]) -> int:
+        return links.setdefault(link, len(links))
+
+    def items(row: str, cell: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {
+                **{name: place(each[name]) if each[name] else None for name in ("body", "project")},
+                "sources": [place(source) for source in each["sources"]],
+                **(
+                    {
+                        "words": wording.yen(each["amount"], language),
+                        "full": wording.full_yen(each["amount"], language),
+                    }
+                    if row == "money"
+                    else {
+                        "thing": place(each["thing"]) if each["thing"] else None,
+                        "targets": each["targets"],
+                        "stated": each["stated"],
+                    }
+                ),
+            }
+            for each in cell
+        ]
+
+    def column(body: Body, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        said = _column(body, _NOBODY, profiles, names, language, _SHOW[0])
+        return {
+            "projects": said["projects"],
+            "area": said["area"],
+            "populations": [
+                [
+                    wording.number(value, language),
+                    wording.date(period, language) if period else "",
+                    place((heading, where)),
+                ]
+                for value, period, heading, where in said["populations"]
+            ],
+            "cells": {
+                group["row"]: [
+                    [
+                        at if group["own"] else place((line["label"], line["address"])),
+                        items(group["row"], line["cells"][0]),
+                    ]
+                    for at, line in enumerate(group["lines"])
+                ]
+                for group in groups
+            },
+        }
+
+    grouped = {body: _groups([body], profiles, names, language, _SHOW[0]) for body in told}
+    return {
+        "most": _MOST,
+        "bodies": [
+            [
+                body.code,
+                place(_link(body.iri, names, language)),
+                label_in(names, body.kind, language),
+                profiles.bodies[body.prefecture].code,
+            ]
+            for body in profiles.bodies.values()
+        ],
+        "columns": {body.code: column(body, groups) for body, groups in grouped.items()},
+        "published": {
+            body.code: [
+                [
+                    label_in(names, kind, language),
+                    [[words, place((heading, where))] for words, heading, where in figures],
+                ]
+                for kind, figures in _published(body, profiles, names, language)
+            ]
+            for body in told
+            if body.is_prefecture
+        },
+        "groups": [
+            {
+                "title": group["title"],
+                "row": group["row"],
+                "own": group["own"],
+                "lines": [line["label"] for line in group["lines"]] if group["own"] else [],
+            }
+            for group in next(iter(grouped.values()), ())
+        ],
+        "links": list(links),
+    }
 
 
 async def _asked(site: Site, request: Request, profiles: Profiles) -> Asked:

@@ -5,7 +5,8 @@
 import { Board, MANY } from "./lib/board";
 import { drawing, SIZE, shorten, type Dot, type Frame, type Line, type Palette } from "./lib/drawing";
 import { settleGroups, settling } from "./lib/layout";
-import type { Linked } from "./lib/linked";
+import { Linked, type Data as Links } from "./lib/linked";
+import { loadJson } from "./lib/offline";
 import { address, element, fetchJson, language, say } from "./lib/page";
 import { withPlaces } from "./lib/positions";
 import { addressOf, groupingOf, pinsOf, withGrouping, withPins, type Grouping, type Place } from "./lib/view";
@@ -266,14 +267,13 @@ let network: Promise<Linked> | undefined;
 function opened(): Promise<Linked> {
   const note = document.querySelector<HTMLElement>("#network")!;
   const told = element("span", { role: "status" });
-  network ??= import("./lib/explorer").then(({ load }) =>
-    load(note.dataset["network"]!, Number(note.dataset["size"]), (loaded, total) => {
-      const [some, all] = [loaded, total].map((bytes) => (bytes / 1e6).toFixed(1));
-      const words = say(`つながりを読み込んでいます：${some} / ${all} MB`, `Loading the links: ${some} / ${all} MB`);
-      if (!told.isConnected) note.replaceChildren(told);
-      told.textContent = words;
-    }),
-  );
+  if (!network) {
+    note.replaceChildren(told);
+    const where = new URL(note.dataset["network"]!, location.href);
+    network = loadJson<Links>(where, Number(note.dataset["size"]), (loaded, size) => {
+      told.textContent = say(`つながりを読み込んでいます：${loaded} / ${size} MB`, `Loading the links: ${loaded} / ${size} MB`);
+    }).then((data) => new Linked(data));
+  }
   return network;
 }
 

@@ -2,7 +2,7 @@
  * The pages of the graph explorer where no server makes them: what an address says, checked, and the
  * page of it, of the parts that `templates/explore.html` makes on a server.
  */
-import { Linked, otherOf, type Connection, type Data, type Expansion, type Link, type Shown } from "./linked";
+import { otherOf, type Connection, type Expansion, type Link, type Linked, type Shown } from "./linked";
 import { siteIndex } from "./offline";
 import { element, language, say } from "./page";
 
@@ -46,23 +46,6 @@ const plain = (attributes: Record<string, string>, ...words: (Node | string)[]) 
 const figure = (value: number) => value.toLocaleString("en");
 const unique = <T>(all: readonly T[]): T[] => [...new Set(all)];
 const comma = () => say("、", ", ");
-
-/** Return the data of an address; how much of it has come is told on its way. */
-export async function load(where: string, total: number, tell: (loaded: number, total: number) => void): Promise<Linked> {
-  tell(0, total);
-  const response = await fetch(where);
-  if (!response.ok || !response.body) throw new Error(`${where}: ${response.status} ${response.statusText}`);
-  let loaded = 0;
-  const counted = response.body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        tell((loaded += chunk.length), total);
-        controller.enqueue(chunk);
-      },
-    }),
-  );
-  return new Linked((await new Response(counted as BodyInit).json()) as Data);
-}
 
 /** Return the things that are called like a text, as the search of the site finds them. */
 export async function called(linked: Linked, text: string): Promise<number[]> {

@@ -251,6 +251,25 @@ export function siteIndex(root: string): Promise<Index> {
   return opened;
 }
 
+/** Return the JSON of a file; how much of its bytes has come is told on the way, in megabytes. */
+export async function loadJson<T>(where: URL, size: number, tell: (loaded: string, size: string) => void): Promise<T> {
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+  let loaded = 0;
+  tell(megabytes(loaded), megabytes(size));
+  const response = await fetch(where);
+  if (!response.ok || !response.body) throw new Error(`${where}: ${response.status} ${response.statusText}`);
+  const counted = response.body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        loaded += chunk.length;
+        tell(megabytes(loaded), megabytes(size));
+        controller.enqueue(chunk);
+      },
+    }),
+  );
+  return new Response(counted as BodyInit).json() as Promise<T>;
+}
+
 /** Return the address of a page of a site of files. */
 export function pageAt(root: string, at: string, language: Language): string {
   return `${root}${at}${language === "en" ? ".en" : ""}.html`;

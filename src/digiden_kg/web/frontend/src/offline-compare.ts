@@ -1,0 +1,294 @@
+/**
+ * Compares bodies in a site of files: the address is the state; columns come from one file, which
+ * the Python module `web/compare` makes, and stand side by side as `templates/compare.html` has them.
+ */
+import { loadJson, siteIndex, type Thing } from "./lib/offline";
+import { element, language, say } from "./lib/page";
+
+interface Item {
+  /** Whose it is, where a column stands for more than one body. */
+  body: number | null;
+  project: number;
+  sources: number[];
+  /** Of a value of its own. */
+  thing?: number | null;
+  targets?: [year: string, value: string][];
+  stated?: boolean;
+  /** Of an amount: in short, and in full. */
+  words?: string;
+  full?: string;
+}
+interface Column {
+  projects: number;
+  /** Named bodies in a prefecture. */
+  area: number | null;
+  populations: [value: string, period: string, source: number][];
+  /** By row: of each line what it is of (its place, or a link) and what stands in it. */
+  cells: Record<string, [line: number, items: Item[]][]>;
+}
+interface Data {
+  most: number;
+  /** Names, and where they lead. */
+  links: [label: string, address: string | null][];
+  bodies: [code: string, link: number, kind: string, prefecture: string][];
+  columns: Record<string, Column>;
+  /** By prefecture: grant types with their figures, each with its source. */
+  published: Record<string, [kind: string, figures: [words: string, source: number][]][]>;
+  groups: { title: string; row: string; own: boolean; lines: string[] }[];
+}
+type Body = Data["bodies"][number];
+
+const [ALL, ONLY, BOTH] = ["all", "only", "both"] as const;
+const OFFERED = 12;
+const root = document.documentElement.dataset["static"] ?? "./";
+const asked = new URLSearchParams(location.search);
+const show = [ONLY, BOTH].find((each) => each === asked.get("show")) ?? ALL;
+const place = document.querySelector<HTMLElement>("#compared")!;
+const where = new URL(place.dataset["columns"]!, location.href);
+const size = Number(place.dataset["size"]);
+const none: Column = { projects: 0, area: null, populations: [], cells: {} };
+
+function addressOf(codes: readonly string[], how: string = show): string {
+  const pairs = codes.map((code) => ["body", code]);
+  return `?${new URLSearchParams(how === ALL ? pairs : [...pairs, ["show", how]])}`;
+}
+
+/** Return the bodies that a text may mean: one that it names, or what is called so. */
+async function meant(data: Data, text: string): Promise<Body[]> {
+  const known = new Map(data.bodies.map((body) => [body[0], body]));
+  const code = known.get(text.trim());
+  if (code) return [code];
+  const index = await siteIndex(root);
+  const { things, near } = await index.search(text, { kind: ["LocalGovernment"] });
+  const folded = index.words(text).join(" ");
+  const named = things.filter((each) => each.text.split("\n").includes(folded));
+  const bodiesOf = (found: Thing[]) => found.map(({ at }) => known.get(at.split("/").at(-1)!)).filter((body) => body !== undefined);
+  return [named, things, near].map(bodiesOf).find((found) => found.length) ?? [];
+}
+
+class Table {
+  constructor(
+    private readonly data: Data,
+    private readonly bodies: readonly Body[],
+  ) {}
+
+  private get columns(): Column[] {
+    return this.bodies.map(([code]) => this.data.columns[code] ?? none);
+  }
+
+  private link(at: number, attributes: Record<string, string> = {}, words?: string): HTMLElement {
+    const [label, address] = this.data.links[at]!;
+    if (address === null) return element("span", {}, words ?? label);
+    return element("a", { href: new URL(address, where).href, ...attributes }, words ?? label);
+  }
+
+  label(at: number): string {
+    return this.data.links[at]![0];
+  }
+
+  private source(at: number): HTMLElement {
+    const [heading, words] = [this.label(at), say("出典", "source")];
+    return this.link(at, { class: "source", title: heading, "aria-label": `${say("出典", "Source")}: ${heading}` }, words);
+  }
+
+  private why({ stated, sources, project }: Item): Node[] {
+    if (stated) return spaced(sources.slice(0, 2).map((at) => this.source(at)));
+    const heading = this.label(project);
+    const attributes = { class: "source", title: heading, "aria-label": `${say("理由", "Why")}: ${heading}` };
+    return [this.link(project, attributes, say("理由", "why"))];
+  }
+
+  private values(items: Item[], make: (item: Item) => (Node | string)[]): Node[] {
+    if (items.length) return [element("ul", { class: "values" }, ...items.map((item) => element("li", {}, ...make(item))))];
+    return [
+      element("span", { class: "unnamed", "aria-hidden": "true" }, "–"),
+      element("span", { class: "visually-hidden" }, say("資料に名前なし", "not named")),
+    ];
+  }
+
+  private cell(row: string, own: boolean, items: Item[]): Node[] {
+    if (row === "money") {
+      if (!items.length) return [unnamed(say("分からない", "unknown"))];
+      return this.values(items, (item) => {
+        const amount = element("strong", { title: item.full! }, item.words!);
+        const whose = item.body === null ? "" : `${this.label(item.body)} · `;
+        const from = element("small", {}, whose, this.link(item.project));
+        return [amount, " ", ...spaced(item.sources.map((at) => this.source(at))), " ", element("br"), from];
+      });
+    }
+    if (!own) {
+      return this.values(items, (item) => [
+        ...(item.body === null ? [] : [this.link(item.body)]), ...mark(item.stated!), " ", ...this.why(item),
+      ]);
+    }
+    return this.values(items, (item) => {
+      const made: (Node | string)[] = item.body === null ? [] : [element("small", {}, this.label(item.body)), " "];
+      made.push(this.link(item.thing!, item.stated ? {} : { class: "guess" }), ...mark(item.stated!), " ", ...this.why(item));
+      const targets = item.targets!.map(([year, value]) => `${say(`${year}年度`, `FY ${year}`)} ${value}`);
+      if (targets.length) made.push(element("br"), element("small", {}, targets.join(" → ")));
+      return made;
+    });
+  }
+
+  /** Return the lines of a row that is shared: those that most bodies have come first. */
+  private shared(row: string): { label: HTMLElement; cells: Item[][] }[] {
+    const held = this.columns.map((column) => new Map(column.cells[row] ?? []));
+    const counts = new Map<number, number>();
+    for (const each of held) for (const line of each.keys()) counts.set(line, (counts.get(line) ?? 0) + 1);
+    const wanted = show === ALL ? undefined : show === ONLY ? 1 : held.length;
+    return [...counts]
+      .filter(([, count]) => wanted === undefined || count === wanted)
+      .sort(([a, x], [b, y]) => y - x || (this.label(a) < this.label(b) ? -1 : 1))
+      .map(([line]) => ({ label: this.link(line), cells: held.map((each) => each.get(line) ?? []) }));
+  }
+
+  private group({ title, row, own, lines }: Data["groups"][number]): HTMLElement {
+    const body = element("tbody");
+    const width = String(this.bodies.length + 1);
+    const line = (label: Node | string, cells: Item[][]): HTMLElement =>
+      element("tr", {}, element("th", { scope: "row" }, label), ...cells.map((items) => element("td", {}, ...this.cell(row, own, items))));
+    if (own) {
+      const held = this.columns.map((column) => new Map(column.cells[row] ?? []));
+      body.append(...lines.map((label, at) => line(label, held.map((each) => each.get(at) ?? []))));
+      return body;
+    }
+    body.append(element("tr", { class: "group" }, element("th", { scope: "rowgroup", colspan: width }, title)));
+    const shared = this.shared(row);
+    const words = say("資料に名前のあるものはありません", "none is named");
+    if (shared.length) body.append(...shared.map(({ label, cells }) => line(label, cells)));
+    else body.append(element("tr", {}, element("td", { colspan: width }, unnamed(words))));
+    return body;
+  }
+
+  private figures(): HTMLElement {
+    const row = (label: string, cells: (Node | string)[][]): HTMLElement =>
+      element("tr", {}, element("th", { scope: "row" }, label), ...cells.map((each) => element("td", {}, ...each)));
+    const broken = (parts: (Node | string)[][]) => parts.flatMap((part, at) => (at ? [element("br"), ...part] : part));
+    const people = this.columns.map(({ populations }) => {
+      if (!populations.length) return [unnamed(say("資料に記載なし", "not stated"))];
+      return broken(populations.map(([value, period, source]) => [
+        value, ...(period ? [" ", element("small", {}, period)] : []), " ", this.source(source),
+      ]));
+    });
+    const projects = this.columns.map(({ projects, area }) => {
+      if (!projects) return [unnamed(say("資料に名前がありません（事業がないとは限りません）", "not named in the document, which does not mean that it has none"))];
+      const bodies = say(`（${area}団体）`, `of ${area} ${area === 1 ? "body" : "bodies"}`);
+      return [projects.toLocaleString(language()), ...(area === null ? [] : [" ", element("small", {}, bodies)])];
+    });
+    const published = this.bodies.map(([, , , prefecture]) => {
+      const kinds = this.data.published[prefecture] ?? [];
+      if (!kinds.length) return [unnamed(say("公表なし", "not published"))];
+      return broken(kinds.map(([kind, figures]) => [
+        `${kind}: ${figures.map(([words]) => words).join(say("・", ", "))} `, this.source(figures.at(-1)![1]),
+      ]));
+    });
+    return element("tbody", {},
+      row(say("人口", "Population"), people),
+      row(say("名前の分かる事業", "Named projects"), projects),
+      row(say("都道府県の統計（公表値）", "Published figures of the prefecture"), published),
+    );
+  }
+
+  make(): HTMLElement {
+    const codes = this.bodies.map(([code]) => code);
+    const heads = this.bodies.map(([code, link, kind, prefecture]) => {
+      const inside = this.data.bodies.find(([other]) => other === prefecture && other !== code);
+      const small = element("small", {}, kind + (inside ? ` · ${this.label(inside[1])}` : ""));
+      const remove = element("a", {
+        class: "remove", href: addressOf(codes.filter((other) => other !== code)),
+        "aria-label": say(`${this.label(link)} を外す`, `Remove ${this.label(link)}`),
+      }, say("外す ×", "Remove ×"));
+      return element("th", { scope: "col" }, this.link(link), " ", small, element("br"), remove);
+    });
+    const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, say("項目", "What")), ...heads));
+    const groups = this.data.groups.filter(({ own }) => show === ALL || !own).map((each) => this.group(each));
+    const table = element("table", { class: "compared" }, head, ...(show === ALL ? [this.figures()] : []), ...groups);
+    return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": say("比較の表", "Comparison") }, table);
+  }
+}
+
+function spaced(nodes: Node[]): Node[] {
+  return nodes.flatMap((node, at) => (at ? [document.createTextNode(" "), node] : [node]));
+}
+
+function unnamed(words: string): HTMLElement {
+  return element("span", { class: "unnamed" }, element("span", { "aria-hidden": "true" }, "–"), ` ${words}`);
+}
+
+function mark(stated: boolean): (Node | string)[] {
+  if (!stated) return [" ", element("span", { class: "inferred-mark" }, say("○ 推定", "○ inferred"))];
+  const words = element("span", { class: "visually-hidden" }, say("明記", "stated"));
+  return [" ", element("span", { "aria-hidden": "true" }, "●"), words];
+}
+
+/** Return what is said where a text means no body, or more than one. */
+function choice(data: Data, text: string, found: Body[], codes: string[]): HTMLElement {
+  const strong = element("strong", {}, found.length
+    ? say(`「${text}」にあてはまる団体がいくつかあります。選んでください。`, `“${text}” may mean several bodies. Choose one:`)
+    : say(
+        `「${text}」という団体は見つかりませんでした。漢字・かな・ローマ字の名前か、6桁の団体コードで入れてください。`,
+        `No body is called “${text}”. Write its name in kanji, kana or romaji, or its code of six digits.`,
+      ));
+  const items = found.slice(0, OFFERED).map(([code, link, , prefecture]) => {
+    const made = element("li", {}, element("a", { href: addressOf([...codes, code]) }, data.links[link]![0]));
+    const inside = data.bodies.find(([other]) => other === prefecture && other !== code);
+    if (inside) made.append(" ", element("small", {}, data.links[inside[1]]![0]));
+    return made;
+  });
+  const made = element("section", { class: "choosing", role: "alert" }, element("p", {}, strong));
+  if (items.length) made.append(element("ul", { class: "list" }, ...items));
+  return made;
+}
+
+function filters(codes: string[]): HTMLElement {
+  const words = { all: say("すべての行", "All rows"), only: say("一方だけにある行", "Only here"), both: say("全部にある行", "In all") };
+  const links = Object.entries(words).map(([how, word]) =>
+    element("a", { href: addressOf(codes, how), ...(how === show ? { "aria-current": "true" } : {}) }, word),
+  );
+  return element("nav", { class: "chips", "aria-label": say("行の絞り込み", "Rows shown") }, ...(codes.length > 1 ? spaced(links) : []));
+}
+
+async function compare(): Promise<void> {
+  const texts = asked.getAll("body").filter((text) => text.trim());
+  if (!texts.length) return;
+  const status = element("p", { role: "status" });
+  place.replaceChildren(status);
+  const data = await loadJson<Data>(where, size, (loaded, total) => {
+    status.textContent = say(`比較のデータを読み込んでいます：${loaded} / ${total} MB`, `Loading the data: ${loaded} / ${total} MB`);
+  });
+  const found = await Promise.all(texts.slice(0, 2 * data.most).map(async (text) => ({ text, bodies: await meant(data, text) })));
+  const all = [...new Set(found.flatMap(({ bodies }) => (bodies.length === 1 ? bodies : [])))];
+  const bodies = all.slice(0, data.most);
+  const codes = bodies.map(([code]) => code);
+  const made: Node[] = found.filter((each) => each.bodies.length !== 1).map((each) => choice(data, each.text, each.bodies, codes));
+  if (all.length > bodies.length) {
+    const words = say(
+      `並べられるのは${data.most}団体までです。はじめの${data.most}団体を示します。`,
+      `At most ${data.most} can stand side by side; the first ${data.most} are shown.`,
+    );
+    made.push(element("p", { class: "note", role: "alert" }, words));
+  }
+  const table = new Table(data, bodies);
+  if (bodies.length) {
+    const note = document.querySelector<HTMLTemplateElement>("#signs")!.content.cloneNode(true);
+    made.push(filters(codes), note, table.make());
+  }
+  place.replaceChildren(...made);
+  for (const form of document.querySelectorAll<HTMLFormElement>("form.adding")) {
+    form.hidden = bodies.length === data.most;
+    const kept = codes.map((code) => element("input", { type: "hidden", name: "body", value: code }));
+    if (show !== ALL) kept.push(element("input", { type: "hidden", name: "show", value: show }));
+    form.prepend(...kept);
+  }
+  if (!made.some((each) => each instanceof HTMLElement && each.matches(".choosing, [role=alert]"))) {
+    history.replaceState(null, "", location.pathname + addressOf(codes));
+  }
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("nav.language a")) link.search = location.search;
+  const names = bodies.map(([, link]) => table.label(link)).join(say("・", ", "));
+  if (names) document.title = `${say("くらべる", "Compare")}: ${names} | DIGIDEN Knowledge Graph`;
+}
+
+compare().catch((error: unknown) => {
+  const words = say("比較のデータを読み込めません。", "The data cannot be loaded.");
+  place.replaceChildren(element("p", { class: "failure", role: "alert" }, `${words} ${error}`));
+});
