@@ -265,10 +265,9 @@ class RowCount:
             # and a quote in it was counted already.
             carried = len(text) - len(chunk)
             quoted = self._quoted ^ (text[:carried].count(b'"') % 2 == 1)
-            for part in text.split(b'"'):
-                self._count += 0 if quoted else part.count(self._mark)
-                quoted = not quoted
-            self._quoted = not quoted
+            parts = text.split(b'"')
+            self._count += b'"'.join(parts[quoted::2]).count(self._mark)
+            self._quoted = quoted ^ (len(parts) % 2 == 0)
         else:
             self._count += text.count(self._mark)
         if self._format == QueryResultsFormat.JSON and not self._table:
