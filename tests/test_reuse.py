@@ -10,7 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 from pyoxigraph import Store
+from test_browser import browser, opened  # noqa: F401
 
 from digiden_kg import vocab
 from digiden_kg.questions import evaluate
@@ -148,3 +150,31 @@ def test_what_is_shared_is_in_the_interface_too(
     page = web.get("/reuse", params={"a": a, "b": b, "lang": "en"}).text
     codes = [each.rpartition("/")[2] for each in (a, b)]
     assert f'href="/compare?body={codes[0]}&amp;body={codes[1]}&amp;lang=en"' in page
+
+
+def test_what_is_picked_in_the_drawing_is_named_with_its_links(
+    browser: Browser,  # noqa: F811
+    real_server: str,
+) -> None:
+    page = opened(browser, f"{real_server}/reuse?view=network&lang=en")
+    canvas = page.locator("#network canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box
+    for x, y in ((x, y) for y in range(20, int(box["height"]), 8) for x in range(20, 1000, 10)):
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        if canvas.get_attribute("title"):
+            break
+    title = canvas.get_attribute("title") or ""
+    page.mouse.down()
+    page.mouse.up()
+    said = page.locator("#network .note")
+    name, _, kind = title.partition(" (")
+    assert re.fullmatch(
+        rf"{re.escape(name)} \({re.escape(kind)}, linked with [1-9]\d*", said.inner_text()
+    )
+    said.get_by_role("link", name=name).click()
+    page.wait_for_url("**/doc/**")
+    assert name in page.locator("h1").inner_text()
+    assert page.wrong == []  # type: ignore[attr-defined]
+    page.context.close()

@@ -3,12 +3,13 @@
  * page of that address is fetched, its parts replace those that are there, and the canvas follows.
  */
 import { Board, MANY } from "./lib/board";
-import { drawing, SIZE, shorten, type Dot, type Frame, type Line, type Palette } from "./lib/drawing";
+import { drawing, SIZE, shorten, type Dot, type Frame, type Line } from "./lib/drawing";
 import { settleGroups, settling } from "./lib/layout";
 import { Linked, type Data as Links } from "./lib/linked";
 import { loadJson } from "./lib/offline";
 import { address, element, fetchJson, language, say } from "./lib/page";
 import { withPlaces } from "./lib/positions";
+import { onScheme, palette } from "./lib/sketch";
 import { addressOf, groupingOf, pinsOf, withGrouping, withPins, type Grouping, type Place } from "./lib/view";
 
 interface Data {
@@ -23,11 +24,6 @@ const PARTS = ["#explorer", ".data-menu", "nav.language"];
 const PINS = 60;
 /** Milliseconds of each frame in which places are found. */
 const SHARE = 10;
-const SERIES: Record<string, string> = {
-  body: "--series-1", project: "--series-2", service: "--series-3",
-  type: "--series-4", party: "--series-5", system: "--series-6",
-};
-
 const root = document.documentElement.dataset["static"];
 
 let data: Data;
@@ -49,18 +45,6 @@ const board = new Board(place, {
 
 function read(): Data {
   return JSON.parse(document.querySelector("#graph-data")?.textContent ?? "null");
-}
-
-function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-function palette(): Palette {
-  const groups = Object.fromEntries(Object.entries(SERIES).map(([group, name]) => [group, colour(name)]));
-  return {
-    canvas: colour("--canvas"), text: colour("--text"), quiet: colour("--quiet"), path: colour("--action"),
-    shown: colour("--bad"), groups,
-  };
 }
 
 function numberOf(name: string | null): number {
@@ -472,7 +456,7 @@ document.addEventListener("submit", (event) => {
   void go(withPins(query, pins));
 });
 window.addEventListener("popstate", () => void go(new URLSearchParams(location.search), false));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => data?.things.length && show());
+onScheme(() => data?.things.length && show());
 document.addEventListener("keydown", (event) => {
   if (document.activeElement !== place) return;
   settle?.();

@@ -38,7 +38,8 @@ const FEW = 40;
 /** From so many things on, arrows and names of links are left to a closer look. */
 export const MANY = 400;
 const CLOSE = 0.75;
-/** Farther away than this only things with so many links are named. */
+/** Where there are more than some, and farther away than this, only things with so many links are named. */
+const SOME = 150;
 const FAR = 0.45;
 const HUB = 6;
 const PAD = 40;
@@ -84,7 +85,7 @@ export class Board {
     }
     const rank = (at: number) => (at === scene.at ? 1e9 : scene.pinned.has(at) ? 1e6 : 0) + degree[at]!;
     this.order = scene.dots.map((_, at) => at).sort((a, b) => rank(b) - rank(a) || a - b);
-    this.hubs = scene.dots.filter((_, at) => rank(at) >= HUB).length;
+    this.hubs = scene.dots.length > SOME ? scene.dots.filter((_, at) => rank(at) >= HUB).length : Infinity;
     this.repaint();
   }
 
@@ -299,7 +300,7 @@ function paint(
     return x > left && x < right && y > top && y < bottom;
   };
   const visible = order.filter(inside);
-  const size = Math.max(SIZE, 2 / zoom);
+  const size = Math.max(SIZE, (dots.length > SOME ? 2 : 6) / zoom);
   for (const [group, some] of grouped(visible, (at) => dots[at]!.group)) {
     context.fillStyle = palette.groups[group] ?? palette.quiet;
     context.beginPath();

@@ -1,6 +1,6 @@
 /** Draws the triples that a query constructs as a network; loaded when it is asked for. */
-import cytoscape from "cytoscape";
 import { language } from "./page";
+import { sketch } from "./sketch";
 import { triples, type Triple } from "./triples";
 
 const MOST = 600;
@@ -26,10 +26,6 @@ async function labelsOf(iris: string[]): Promise<Map<string, string>> {
   return found;
 }
 
-function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
 /** Draw the triples of a CONSTRUCT or DESCRIBE query into an element. */
 export async function drawNetwork(place: HTMLElement, query: string): Promise<void> {
   const all = triples(await answerOf(query, "nt"));
@@ -45,36 +41,15 @@ export async function drawNetwork(place: HTMLElement, query: string): Promise<vo
   const terms = [...new Set(shown.map((each) => each.predicate))];
   const labels = await labelsOf([...nodes, ...terms].filter((iri) => iri.startsWith("http") && !own.has(iri)));
   const name = (iri: string) => own.get(iri) ?? labels.get(iri) ?? iri.replace(/^.*[/#]/, "");
-  const network = cytoscape({
-    container: place,
-    elements: [
-      ...nodes.map((iri) => ({ data: { id: iri, label: name(iri) } })),
-      ...shown.map((each, at) => ({
-        data: { id: `e${at}`, source: each.subject, target: each.object, label: name(each.predicate) },
-      })),
-    ],
-    style: [
-      {
-        selector: "node",
-        style: {
-          label: "data(label)", "background-color": colour("--series-1"), color: colour("--text"),
-          "font-size": 12, "text-wrap": "ellipsis", "text-max-width": "160px", width: 16, height: 16,
-        },
-      },
-      {
-        selector: "edge",
-        style: {
-          label: "data(label)", "curve-style": "bezier", "target-arrow-shape": "triangle", width: 1,
-          "line-color": colour("--line"), "target-arrow-color": colour("--line"), color: colour("--quiet"),
-          "font-size": 9, "text-rotation": "autorotate",
-        },
-      },
-    ],
-    layout: { name: "cose", animate: false, nodeRepulsion: () => 20000, idealEdgeLength: () => 90 } as cytoscape.CoseLayoutOptions,
-  });
-  network.on("tap", "node", (event) => {
-    const iri: string = event.target.id();
-    const path = /^https:\/\/w3id\.org\/digiden\/id\/(.*)$/.exec(iri)?.[1];
-    if (path) location.assign(`/doc/${path}?lang=${language()}`);
-  });
+  const numbers = new Map(nodes.map((iri, at) => [iri, at]));
+  sketch(
+    place,
+    nodes.map((iri) => {
+      const path = /^https:\/\/w3id\.org\/digiden\/id\/(.*)$/.exec(iri)?.[1];
+      return { label: name(iri), kind: "", group: "body", address: path ? `/doc/${path}?lang=${language()}` : null };
+    }),
+    shown.map(({ subject, predicate, object }) => ({
+      from: numbers.get(subject)!, to: numbers.get(object)!, label: name(predicate), inferred: false,
+    })),
+  );
 }

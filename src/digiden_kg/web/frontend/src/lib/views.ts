@@ -69,7 +69,7 @@ function addGraph(answer: HTMLElement, query: string): void {
   open.addEventListener("click", async () => {
     open.disabled = true;
     const { drawNetwork } = await import("./network");
-    const place = element("div", { class: "network", role: "img", "aria-label": say("つながりの図（下に同じ内容）", "Network (the same content is below)") });
+    const place = element("div", { class: "network" });
     controls.after(place);
     await drawNetwork(place, query);
   });
