@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import PROJECT
 from playwright.sync_api import Browser, Page
 from test_browser import SERIOUS, browser, opened  # noqa: F401 -- a fixture
-from test_offline_search import write_pages
+from test_offline_search import searched, write_pages
 from test_publish import files_served
 
 from digiden_kg.publish.addresses import Place, place
@@ -160,6 +160,14 @@ def test_a_page_of_a_town_leads_to_its_comparison(browser: Browser, root: str) -
     link.click()
     page.locator(".compared").wait_for()
     assert page.locator(".compared thead th").count() == 1 + len(codes)
+    closed(page)
+
+
+def test_a_found_town_leads_to_its_comparison(browser: Browser, root: str) -> None:  # noqa: F811
+    page = searched(browser, root, "en", q="おだわら")
+    page.get_by_role("link", name="Compare Odawara City").click()
+    page.locator(".compared").wait_for()
+    assert re.findall(r"body=(\d+)", page.url) == [ODAWARA]
     closed(page)
 
 

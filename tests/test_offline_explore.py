@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
@@ -159,25 +159,36 @@ def test_names_add_and_connect_things(browser: Browser, root: str) -> None:  # n
 def test_files_of_what_is_shown_are_those_of_the_server(
     browser: Browser,  # noqa: F811
     root: str,
+    real_server: str,
     web: httpx.Client,
     tmp_path: Path,
 ) -> None:
     asked = [*STATES[1], ("lang", "en")]
-    page = explored(browser, root, STATES[1], "en")
-    page.locator(".data-menu > summary").click()
-    found = {}
-    for name in ("CSV", "JSON", "SVG"):
-        with page.expect_download() as download:
-            page.locator(".data-menu").get_by_text(name, exact=True).click()
-        download.value.save_as(tmp_path / name)
-        found[name] = (tmp_path / name).read_text(encoding="utf-8")
-    there = web.get("/explore.csv", params=asked).text
-    assert list(csv.reader(io.StringIO(found["CSV"]))) == list(csv.reader(io.StringIO(there)))
+    here = saved(explored(browser, root, STATES[1], "en"), FILES, tmp_path)
+    page = opened(browser, f"{real_server}/explore?{urlencode(asked)}")
+    there = saved(page, FILES[:3], tmp_path)
+    assert {name: here[name] for name in there} == there  # with the same places
+    table = web.get("/explore.csv", params=asked).text
+    assert list(csv.reader(io.StringIO(here["CSV"]))) == list(csv.reader(io.StringIO(table)))
     things = web.get("/explore.json", params=asked).json()["things"]
     expected = [{key: each[key] for key in each if key != "address"} for each in things]
-    assert json.loads(found["JSON"])["things"] == expected
-    assert found["SVG"].startswith("<svg")
+    assert json.loads(here["JSON"])["things"] == expected
+
+
+FILES = ("GraphML", "GEXF", "SVG", "CSV", "JSON")
+
+
+def saved(page: Page, names: Sequence[str], folder: Path) -> dict[str, str]:
+    """What the menu of a page saves, by the words of its buttons."""
+    page.locator(".data-menu > summary").click()
+    found = {}
+    for name in names:
+        with page.expect_download() as download:
+            page.locator(".data-menu").get_by_text(name, exact=True).click()
+        download.value.save_as(folder / name)
+        found[name] = (folder / name).read_text(encoding="utf-8")
     closed(page)
+    return found
 
 
 def test_a_first_visit_tells_what_will_be_loaded(browser: Browser, root: str) -> None:  # noqa: F811

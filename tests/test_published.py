@@ -143,7 +143,17 @@ def sparql_page(browser: Browser, root: str) -> Iterator[Page]:  # noqa: F811
     page.context.close()
 
 
-PAGES = ["index", "index.en", "reuse", "map", "downloads.en", "doc/body/142069", "search"]
+PAGES = [
+    "index",
+    "index.en",
+    "reuse",
+    "map",
+    "downloads.en",
+    "doc/body/142069",
+    "search",
+    "compare",
+]
+PAGES += ["explore", "explore.en"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -191,6 +191,8 @@ interface Made {
   parts: Record<string, Element | null | undefined>;
   title: string;
   address: string;
+  /** In a site of files: what writes files for programs that draw the graph again. */
+  files?: Record<string, () => string>;
 }
 
 async function fromServer(where: string, signal: AbortSignal): Promise<Made> {
@@ -227,6 +229,7 @@ async function go(query: URLSearchParams, push = true): Promise<void> {
     const details = document.querySelector<HTMLDetailsElement>(".data-menu");
     if (details) details.open = menu;
     document.title = made.title;
+    written = made.files ?? {};
     pins = pinsOf(new URLSearchParams(location.search));
     if (root !== undefined) remember(new URLSearchParams(location.search));
     mount();
@@ -246,6 +249,7 @@ async function go(query: URLSearchParams, push = true): Promise<void> {
 
 const tools = document.querySelector<HTMLElement>(".tools");
 let network: Promise<Linked> | undefined;
+let written: Record<string, () => string> = {};
 
 /** Return the network of a site of files, loaded when it is first needed. */
 function opened(): Promise<Linked> {
@@ -263,8 +267,8 @@ function opened(): Promise<Linked> {
 
 async function fromFiles(query: URLSearchParams): Promise<Made> {
   const [linked, { pageOf }] = [await opened(), await import("./lib/explorer")];
-  const { explorer, menu, title, query: kept } = await pageOf(linked, query, tools!);
-  return { parts: { "#explorer": explorer, ".data-menu": menu }, title, address: addressOf(location.pathname, kept) };
+  const { explorer, menu, title, query: kept, files } = await pageOf(linked, query, tools!);
+  return { parts: { "#explorer": explorer, ".data-menu": menu }, title, address: addressOf(location.pathname, kept), files };
 }
 
 function notLoaded(error: unknown): void {
@@ -304,14 +308,18 @@ function picture(): void {
   save("graph.svg", new Blob([drawing(dots, lines, palette(), document.title, frames)], { type: "image/svg+xml" }));
 }
 
-/** Let the files of the graph have the places of the canvas. */
-async function saveWithPlaces(link: HTMLAnchorElement, end: string): Promise<void> {
+/** Let a file of the graph have the places of the canvas. */
+function savePlaced(text: string, end: string): void {
   settle?.();
   const places = dots.map(({ x, y }) => ({ x, y }));
+  save(`graph.${end}`, new Blob([withPlaces(text, end, places)], { type: "application/xml" }));
+}
+
+async function saveWithPlaces(link: HTMLAnchorElement, end: string): Promise<void> {
   try {
     const response = await fetch(link.href);
     if (!response.ok) throw new Error(response.statusText);
-    save(`graph.${end}`, new Blob([withPlaces(await response.text(), end, places)], { type: "application/xml" }));
+    savePlaced(await response.text(), end);
   } catch {
     location.assign(link.href); // the server's own words, or its file without places
   }
@@ -383,6 +391,9 @@ function mount(): void {
         void board.png().then((picture) => save("graph.png", picture));
       }),
     );
+    const names: Record<string, string> = { graphml: "GraphML", gexf: "GEXF" };
+    for (const [end, write] of Object.entries(written))
+      document.querySelector("#pictures")?.before(button(names[end] ?? end, () => savePlaced(write(), end)));
     for (const link of document.querySelectorAll<HTMLAnchorElement>("#files a")) {
       const end = /\.(graphml|gexf)\?/.exec(link.href)?.[1];
       if (end)

@@ -63,6 +63,11 @@ function placesOf(index: Index, thing: Thing): string {
   return places.join(say("、", ", "));
 }
 
+function isBody(index: Index, thing: Thing): boolean {
+  const kinds = index.meta.facets.find(({ name }) => name === "kind")?.values ?? [];
+  return (thing.facets["kind"] ?? []).some((at) => kinds[at]?.value === "LocalGovernment");
+}
+
 const pageOf = (index: Index, thing: { at: string; names: Names }, words: string[]) =>
   element("a", { href: pageAt(root, thing.at, here) }, marked(index, nameOf(thing.names), words));
 
@@ -78,6 +83,12 @@ function item(index: Index, thing: Thing, words: string[]): HTMLElement {
     made.append(element("small", {}, "（", marked(index, other, words), "）"), " ");
   }
   made.append(element("small", {}, small));
+  if (isBody(index, thing)) {
+    const name = nameOf(thing.names);
+    const where = `${pageAt(root, "compare", here)}?body=${thing.at.split("/").at(-1)}`;
+    const label = say(`${name} をくらべる`, `Compare ${name}`);
+    made.append(" ", element("a", { class: "aside", href: where, "aria-label": label }, say("くらべる", "compare")));
+  }
   const bodies = (thing.bodies ?? []).map((body) => pageOf(index, body, words));
   if (bodies.length) made.append(element("br"), ...between(bodies, () => " · "));
   return made;

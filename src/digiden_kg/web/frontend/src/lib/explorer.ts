@@ -2,6 +2,7 @@
  * The pages of the graph explorer where no server makes them: what an address says, checked, and the
  * page of it, of the parts that `templates/explore.html` makes on a server.
  */
+import { gexf, graphml, type GraphEdge, type GraphNode } from "./graph-files";
 import { otherOf, type Connection, type Expansion, type Link, type Linked, type Shown } from "./linked";
 import { siteIndex } from "./offline";
 import { element, language, say } from "./page";
@@ -34,6 +35,8 @@ export interface Page {
   title: string;
   /** The parameters of its address. */
   query: URLSearchParams;
+  /** By their ends, files of what is shown for programs that draw it again. */
+  files: Record<string, () => string>;
 }
 
 const EXPANSIONS = 300;
@@ -175,6 +178,7 @@ class Maker {
       menu: shown.things.length ? this.menu() : undefined,
       title: `${say("グラフ", "Graph")}${whole ? `: ${whole}` : ""} | DIGIDEN Knowledge Graph`,
       query: new URLSearchParams(this.pairs),
+      files: { graphml: () => graphml(...this.network()), gexf: () => gexf(...this.network()) },
     };
   }
 
@@ -478,7 +482,7 @@ class Maker {
     };
   }
 
-  /** Return the menu with the files of what is shown; those of programs for graphs need a server. */
+  /** Return the menu with the files of what is shown; those with places are added by the canvas. */
   private menu(): HTMLElement {
     const files = element("p", { id: "files" },
       file("graph.csv", "CSV", "text/csv;charset=utf-8", () => this.csv()),
@@ -491,6 +495,21 @@ class Maker {
       files,
       element("p", {}, element("a", { href: `${root}downloads${language() === "en" ? ".en" : ""}.html` }, say("全データと引用のしかた", "All data, and how to cite"))),
     );
+  }
+
+  private network(): [GraphNode[], GraphEdge[]] {
+    const { linked, shown } = this;
+    const iri = (at: number) => linked.expand(linked.name(at));
+    const nodes = shown.things.map((at) => ({
+      key: iri(at), label: linked.label(at), values: { class: linked.classLabel(at), group: linked.group(at) },
+    }));
+    const edges = shown.links.map(({ source, relation, target, inferred, passages }) => ({
+      source: iri(source), target: iri(target), label: linked.term(relation),
+      values: {
+        relation: linked.expand(linked.termName(relation)), certainty: inferred ? "inferred" : "stated", sources: passages.map(iri).join(" "),
+      },
+    }));
+    return [nodes, edges];
   }
 
   private record(): { things: unknown[]; links: unknown[]; leftOut: number } {
