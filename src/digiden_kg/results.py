@@ -211,13 +211,13 @@ def _quality(media_type: str, ranges: Sequence[tuple[str, float]]) -> tuple[floa
     return 0.0, 0, 0
 
 
-def write_results(results: Results, output: IO[bytes], chosen: Format) -> None:
+def write_results(results: Results | Sequence[Triple], output: IO[bytes], chosen: Format) -> None:
     """Write results in a format of their kind.
 
     Raises:
         FormatError: The format is one of tables and the results are a graph, or the reverse.
     """
-    if isinstance(results, QueryTriples):
+    if isinstance(results, QueryTriples | Sequence):
         if not isinstance(chosen.engine, RdfFormat):
             raise _no_format(chosen.name, GRAPHS)
         readable = chosen.engine in (RdfFormat.TURTLE, RdfFormat.RDF_XML, RdfFormat.TRIG)

@@ -6,11 +6,21 @@ A query here cannot be stopped, so only queries of our own may come: those of pa
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pyoxigraph import BlankNode, DefaultGraph, NamedNode, QueryTriples, Store
+from pyoxigraph import (
+    BlankNode,
+    DefaultGraph,
+    NamedNode,
+    QueryResultsFormat,
+    QueryTriples,
+    Store,
+    Triple,
+    parse_query_results,
+)
 
 from digiden_kg.engine.guard import inspect
 from digiden_kg.engine.seam import EngineState, Reply, Tabular
@@ -18,6 +28,10 @@ from digiden_kg.engine.zygote import load
 from digiden_kg.exceptions import QueryError, ReleaseError
 from digiden_kg.results import Answer, Format, Results, read_answer, write_results
 from digiden_kg.syntax import syntax_error
+
+_KEPT = 4
+"""Answers that are kept, because one is asked for in all formats one after the other."""
+_JSON = QueryResultsFormat.JSON
 
 
 @contextlib.contextmanager
@@ -38,6 +52,7 @@ class Local(Tabular):
         self._store = Store()
         self._release = release
         load(self._store, dataset)
+        self._answer = functools.lru_cache(maxsize=_KEPT)(self._evaluate)
 
     async def evaluate(
         self,
@@ -53,9 +68,25 @@ class Local(Tabular):
         """Return a whole answer; there is no limit of time."""
         output = io.BytesIO()
         with _in_words():
-            results = self._query(query, default_graphs, named_graphs, base_iri)
+            answer = self._answer(query, tuple(default_graphs), tuple(named_graphs), base_iri)
+            results = parse_query_results(answer, _JSON) if isinstance(answer, bytes) else answer
             write_results(results, output, format)
         return Reply(self._release, [output.getvalue()], None)
+
+    def _evaluate(
+        self,
+        query: str,
+        default_graphs: tuple[str, ...],
+        named_graphs: tuple[str, ...],
+        base_iri: str | None,
+    ) -> bytes | tuple[Triple, ...]:
+        """Return an answer in a form from which every format can be written."""
+        results = self._query(query, default_graphs, named_graphs, base_iri)
+        if isinstance(results, QueryTriples):
+            return tuple(results)
+        answer = results.serialize(format=_JSON)
+        assert answer is not None
+        return answer
 
     def table(
         self, query: str, *, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()

@@ -53,6 +53,8 @@ SEEDS = (
     "/" + context_iri().removeprefix(vocab.BASE),
 )
 """Where the walk through the site begins, besides every IRI of the graph."""
+CITED = ("/id/", "/scheme/", "/source/")
+"""Starts of the addresses of things, each of which says how to cite it."""
 RDF = tuple(offer.names[0] for offer in GRAPHS)
 _ENDS = frozenset(
     {*RDF, *(offer.names[0] for offer in TABLES), XLSX.name}
@@ -106,6 +108,12 @@ def place(address: str, language: str) -> Place | NeedsServer:
     rest, _, fragment = address.partition("#")
     path, _, query = rest.partition("?")
     path = unquote(path)
+    if path in IN_BROWSER:  # its query is long, and already written as a fragment writes it
+        pairs = [pair.partition("=") for pair in query.split("&")]
+        text = next((value for name, _, value in pairs if name == "query"), "")
+        fragment = "query=" + text.replace("+", "%20") if text else fragment
+        path = IN_BROWSER[path]
+        query = "&".join(f"lang={value}" for name, _, value in pairs if name == "lang")
     given = [(name, value) for name, value in parse_qsl(query) if value]
     if path.startswith("/id/"):
         path = "/doc/" + path.removeprefix("/id/")
@@ -113,10 +121,6 @@ def place(address: str, language: str) -> Place | NeedsServer:
     if path.endswith(".html"):
         path = path.removesuffix(".html")
     language = asked.get("lang", language) if asked.get("lang") in _LANGUAGES else language
-    if path in IN_BROWSER:
-        text = asked.get("query")
-        fragment = "query=" + quote(text, safe="") if text else fragment
-        path, given, asked = IN_BROWSER[path], [], {}
     if path.startswith(SERVER_ONLY):
         return NeedsServer(address)
     if NARROWED.get(path, "") in asked:

@@ -30,7 +30,7 @@ from digiden_kg import vocab
 from digiden_kg.dumps import dumps_folder, find_dumps, write_dumps
 from digiden_kg.exceptions import PublishError
 from digiden_kg.publish import hosts
-from digiden_kg.publish.addresses import RDF, SEEDS, NeedsServer, Place, place
+from digiden_kg.publish.addresses import CITED, RDF, SEEDS, NeedsServer, Place, place
 from digiden_kg.publish.render import Failed, Job, Written, link, put, render, start
 from digiden_kg.release import Release
 from digiden_kg.settings import Settings
@@ -224,6 +224,8 @@ def _seeds(release: Release) -> Iterator[Place]:
     for iri in iris(release):
         path = "/" + iri.removeprefix(vocab.BASE)
         addresses += [path, f"{path}?lang=en", *(f"{path}.{end}" for end in RDF)]
+        if path.startswith(CITED):
+            addresses += [f"{path}.bib", f"{path}.bib?lang=en"]
     seen = set()
     for address in addresses:
         target = place(address, "ja")

@@ -347,8 +347,9 @@ class Site:
         known = self._known.labels
         wanted = set(iris)
         if missing := sorted(wanted - known.keys()):
-            known.update(await labels_of(self.ask, missing))
-        return {iri: known[iri] for iri in sorted(wanted) if iri in known}
+            found = await labels_of(self.ask, missing)
+            known.update({iri: found.get(iri, {}) for iri in missing})
+        return {iri: known[iri] for iri in sorted(wanted) if known[iri]}
 
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""
