@@ -260,8 +260,7 @@ def write(description: Description, chosen: Format) -> bytes:
     """Return a description in a format of graphs; TriG and N-Quads say who says what."""
     assert isinstance(chosen.engine, RdfFormat)
     if chosen.engine == RdfFormat.JSON_LD:
-        document = compact(description.triples, description.iri)
-        return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+        return f"{_in_lines(compact(description.triples, description.iri))}\n".encode()
     readable = chosen.engine in (RdfFormat.TURTLE, RdfFormat.TRIG, RdfFormat.RDF_XML)
     prefixes = vocab.PREFIXES if readable else None
     if chosen.engine in (RdfFormat.TRIG, RdfFormat.N_QUADS):
@@ -270,6 +269,22 @@ def write(description: Description, chosen: Format) -> bytes:
         content = serialize(description.triples, format=chosen.engine, prefixes=prefixes)
     assert content is not None
     return content
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _in_lines(value: Any, indent: str = "\n ") -> str:
+    """Return JSON as ``json.dumps(…, indent=1)`` writes it, in a fraction of the time."""
+    if not value or not isinstance(value, dict | list):
+        return _encode(value)
+    deeper = indent + " "
+    if isinstance(value, list):
+        opening, closing, parts = "[", "]", [_in_lines(each, deeper) for each in value]
+    else:
+        parts = [f"{_encode(key)}: {_in_lines(each, deeper)}" for key, each in value.items()]
+        opening, closing = "{", "}"
+    return f"{opening}{indent}{f',{indent}'.join(parts)}{indent[:-1]}{closing}"
 
 
 CONTEXT = "context.jsonld"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp
+from starlette.middleware.exceptions import ExceptionMiddleware
 
 from digiden_kg.engine.local import Local
 from digiden_kg.publish.addresses import ANYWHERE, DATA, NeedsServer, Place, place, relative
@@ -84,7 +84,9 @@ class Renderer:
         self._job = job
         settings = dataclasses.replace(job.settings, public_url=job.root, log="off", cache=0)
         engine = Local(job.release.dataset, job.release.name)
-        self._app: ASGIApp = create_app(job.release, settings, engine=engine)
+        self._app = create_app(job.release, settings, engine=engine)
+        # Without what is for readers only: the log, the cache, headers.
+        self._pages = ExceptionMiddleware(self._app.router, self._app.exception_handlers)
         self._runner = asyncio.Runner()
         self._told: set[tuple[str, str]] = set()
 
@@ -101,10 +103,13 @@ class Renderer:
 
     def get(self, address: str) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and body of an address."""
-        return self._runner.run(ask(self._app, address, self._job.root))
+        return self._runner.run(self._ask(address))
+
+    async def _ask(self, address: str) -> tuple[int, dict[str, str], bytes]:
+        return await ask(self._pages, address, self._job.root, app=self._app)
 
     async def _one(self, asked: Place) -> Written | Failed:
-        status, headers, body = await ask(self._app, asked.address, self._job.root)
+        status, headers, body = await self._ask(asked.address)
         kind = headers.get("content-type", "").partition(";")[0]
         language = "en" if "lang=en" in asked.address else _JAPANESE
         if status in _REDIRECTS:

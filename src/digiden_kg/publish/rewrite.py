@@ -15,13 +15,14 @@ from xml.sax.saxutils import escape, unescape
 from digiden_kg.publish.addresses import FORMS, IN_BROWSER, NeedsServer, Place, place, relative
 
 _ATTRIBUTE = re.compile(
-    r"(\s)(href|xlink:href|src|action|formaction|poster|data-[a-z-]+)=\"(/(?!/)[^\"]*)\""
+    r" (href|xlink:href|src|action|formaction|poster|data-[a-z-]+)=\"(/(?!/)[^\"]*)\""
 )
-"""What may lead somewhere; in texts, quotation marks are escaped."""
+"""What may lead somewhere; in texts, quotation marks are escaped. Templates write a space before
+every attribute, which is found several times faster than any white space."""
 _FORM = re.compile(r"<form\b([^>]*)>.*?</form>", re.DOTALL)
 _ACTION = re.compile(r"action=\"([^\"]*)\"")
 _SCRIPT = re.compile(r"(<script\b[^>]*type=\"application/json\"[^>]*>)(.*?)(</script>)", re.DOTALL)
-_ID = re.compile(r"\sid=\"([^\"]*)\"")
+_ID = re.compile(r" id=\"([^\"]*)\"")
 _LOC = re.compile(r"<loc>([^<]*)</loc>")
 _NO_SERVER = {
     "ja": (
@@ -100,14 +101,14 @@ def _link(address: str, language: str, folder: str) -> tuple[Place, str, str] | 
 
 
 def _attribute(attribute: re.Match[str], to: Linker, language: str) -> str:
-    space, name, value = attribute.groups()
+    name, value = attribute.groups()
     address = to(html.unescape(value))
     if address is not None:
-        return f'{space}{name}="{html.escape(address)}"'
+        return f' {name}="{html.escape(address)}"'
     if name != "href":
         return ""
     words = html.escape(_NO_SERVER[language][2])
-    return f'{space}role="link" aria-disabled="true" title="{words}"'
+    return f' role="link" aria-disabled="true" title="{words}"'
 
 
 def _form(form: re.Match[str], to: Linker, language: str) -> str:
