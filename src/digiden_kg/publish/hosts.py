@@ -11,11 +11,30 @@ from urllib.parse import quote, urlsplit
 
 from digiden_kg import vocab
 from digiden_kg.publish.addresses import relative
-from digiden_kg.results import GRAPHS
+from digiden_kg.results import GRAPHS, XLSX
 
 _FOLDERS = "doc|scheme|source|dataset"
 _VOCABULARIES = "ontology|shapes"
 _MORE = {".nq": "application/n-quads", ".wasm": "application/wasm", ".gz": "application/gzip"}
+_USUAL = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".xml": "application/xml",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".xlsx": XLSX.media_types[0],
+    ".parquet": "application/vnd.apache.parquet",
+    ".sqlite": "application/vnd.sqlite3",
+    ".bib": "application/x-bibtex",
+    ".graphml": "application/graphml+xml",
+    ".gexf": "application/gexf+xml",
+}
+"""What hosts mostly know without being told."""
 _PLAIN = (".well-known/void", ".well-known/sparql-examples")
 
 
@@ -105,13 +124,12 @@ def _nginx(prefix: str) -> str:
         "}",
         "map $arg_lang $digiden_language { default ''; en .en; }",
         "# server {",
+        "# Types given here take the place of all others.",
         "types {",
-        "    text/css css; text/javascript js; application/json json;",
-        "    image/svg+xml svg; text/csv csv; text/plain txt; application/xml xml;",
-        *(f"    {media} {end[1:]};" for end, media in _types().items()),
+        *(f"    {media} {end[1:]};" for end, media in (_USUAL | _types()).items()),
         "}",
         "charset utf-8;",
-        "charset_types text/html text/css text/csv text/plain text/javascript text/turtle;",
+        "charset_types text/css text/csv text/plain text/javascript text/turtle;",
         f"error_page 404 {prefix}404.html;",
         "add_header Access-Control-Allow-Origin * always;",
         "add_header X-Content-Type-Options nosniff always;",
