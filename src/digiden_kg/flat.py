@@ -2,8 +2,10 @@
 
 What a table holds is a query of ``queries/tables/``. Its one parameter is the thing that a row is
 about; the query runs as it stands, and the export binds some hundred things at a time, so that no
-table is ever in memory as a whole. Rows go to a SQLite file, which sorts them and which everything
-else is read from.
+table is ever in memory as a whole. For the same reason ``VALUES`` with the thing stands again in
+every part of a query that the engine joins to the rest by a hash (a branch of a union, an optional
+part of several patterns): it would read such a part of all things. Rows go to a SQLite file, which
+sorts them and which everything else is read from.
 
 Besides what a saved question says of itself, the header of a table has
 
