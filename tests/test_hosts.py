@@ -47,6 +47,7 @@ def apache(root: Path, folder: Path) -> contextlib.AbstractContextManager[httpx.
     if program is None:
         pytest.skip("no apache2")
     port = free_port()
+    (folder / "types").write_text("text/html html\ntext/css css\napplication/json json\n")
     names = ("mpm_event", "authz_core", "mime", "dir", "rewrite", "headers")
     (folder / "apache.conf").write_text(
         "\n".join(
@@ -57,7 +58,7 @@ def apache(root: Path, folder: Path) -> contextlib.AbstractContextManager[httpx.
                 f"PidFile {folder}/apache.pid",
                 f"ErrorLog {folder}/apache.log",
                 *(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in names),
-                "TypesConfig /etc/mime.types",
+                f"TypesConfig {folder}/types",
                 f"DocumentRoot {root}",
                 "<Directory />\nAllowOverride All\nRequire all granted",
                 "Options +FollowSymLinks\n</Directory>",
