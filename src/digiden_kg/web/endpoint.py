@@ -135,6 +135,7 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
         table=table,
         map=drawn,
         text=text,
+        base=vocab.BASE,
         error=error,
         place=_place(query, error),
         seconds=seconds if asked.query is not None else None,

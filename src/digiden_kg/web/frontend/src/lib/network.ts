@@ -26,8 +26,8 @@ async function labelsOf(iris: string[]): Promise<Map<string, string>> {
   return found;
 }
 
-/** Draw the triples of a CONSTRUCT or DESCRIBE query into an element. */
-export async function drawNetwork(place: HTMLElement, query: string): Promise<void> {
+/** Draw the triples of a CONSTRUCT or DESCRIBE query into an element; what has our base has a page. */
+export async function drawNetwork(place: HTMLElement, query: string, base: string): Promise<void> {
   const all = triples(await answerOf(query, "nt"));
   const own = new Map<string, string>();
   const links: Triple[] = [];
@@ -45,8 +45,9 @@ export async function drawNetwork(place: HTMLElement, query: string): Promise<vo
   sketch(
     place,
     nodes.map((iri) => {
-      const path = /^https:\/\/w3id\.org\/digiden\/id\/(.*)$/.exec(iri)?.[1];
-      return { label: name(iri), kind: "", group: "body", address: path ? `/doc/${path}?lang=${language()}` : null };
+      const [path, fragment] = iri.startsWith(base) ? iri.slice(base.length).replace(/^id\//, "doc/").split("#") : [];
+      const address = path ? `/${path}?lang=${language()}${fragment ? `#${fragment}` : ""}` : null;
+      return { label: name(iri), kind: "", group: "body", address };
     }),
     shown.map(({ subject, predicate, object }) => ({
       from: numbers.get(subject)!, to: numbers.get(object)!, label: name(predicate), inferred: false,

@@ -62,7 +62,7 @@ function addChart(answer: HTMLElement, table: HTMLTableElement): void {
   controls.addEventListener("change", update);
 }
 
-function addGraph(answer: HTMLElement, query: string): void {
+function addGraph(answer: HTMLElement, query: string, base: string): void {
   const open = element("button", { type: "button", class: "outlined" }, say("つながりの図にする", "Draw the network"));
   const controls = element("p", { class: "views" }, open);
   answer.prepend(controls);
@@ -71,7 +71,7 @@ function addGraph(answer: HTMLElement, query: string): void {
     const { drawNetwork } = await import("./network");
     const place = element("div", { class: "network" });
     controls.after(place);
-    await drawNetwork(place, query);
+    await drawNetwork(place, query, base);
   });
 }
 
@@ -79,5 +79,5 @@ function addGraph(answer: HTMLElement, query: string): void {
 export function addViews(answer: HTMLElement, query: string): void {
   const table = answer.querySelector("table");
   if (table) addChart(answer, table);
-  else if ("graph" in answer.dataset) addGraph(answer, query);
+  else if (answer.dataset["graph"]) addGraph(answer, query, answer.dataset["graph"]);
 }
