@@ -184,6 +184,7 @@ def sums(folder: Path) -> dict[str, str]:
         ("/explore?iri=id:a&lang=ja", "explore.html", "?iri=id%3Aa"),
         ("/explore/network.json", "explore/network.json", ""),
         ("/sparql?query=ASK%20%7B%7D&format=csv", "browser-sparql.html", "#query=ASK%20%7B%7D"),
+        ("/preview/site.png?lang=en", "preview/site.en.png", ""),
         ("/.well-known/void", ".well-known/void", ""),
         ("/.well-known/void?format=ttl", ".well-known/void.ttl", ""),
     ],
@@ -278,11 +279,14 @@ def test_the_public_address_is_in_what_machines_read(site: Published) -> None:
     assert "localhost" not in void
 
 
-def test_every_page_has_the_one_image_of_the_site(site: Published) -> None:
-    assert (site.folder / "preview/site.png").read_bytes().startswith(b"\x89PNG")
+def test_every_page_has_the_image_of_the_site_in_its_language(site: Published) -> None:
+    images = {each: (site.folder / "preview" / each) for each in ("site.png", "site.en.png")}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in images.values())
+    assert len({path.read_bytes() for path in images.values()}) == 2
     for name in ("index.html", "index.en.html", "doc/body/142069.html"):
         page = (site.folder / name).read_text("utf-8")
-        assert f'<meta property="og:image" content="{ROOT}/preview/site.png">' in page
+        image = "site.en.png" if ".en." in name else "site.png"
+        assert f'<meta property="og:image" content="{ROOT}/preview/{image}">' in page
 
 
 def test_the_dump_for_browsers_is_the_dump(site: Published) -> None:

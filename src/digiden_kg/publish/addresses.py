@@ -32,7 +32,7 @@ FORMS = ("/search", "/explore", "/compare")
 """Targets of forms that work without a server; other forms are replaced by a sentence."""
 ONE_LANGUAGE = (
     *("/report", "/files/", "/static/", "/search-index/", "/explore/", "/context", "/prefixes"),
-    *("/robots.txt", "/sitemap.xml", "/citation.bib", "/datacite.json", "/preview/"),
+    *("/robots.txt", "/sitemap.xml", "/citation.bib", "/datacite.json"),
 )
 """What is the same in both languages."""
 DATA = ("search-index/meta.json", "compare/")

@@ -433,13 +433,14 @@ class Site:
         return known.terms
 
     def _picture(self, request: Request) -> str | None:
-        """Return the one image that others show of all pages of a site of files.
+        """Return the image that others show of all pages of a site of files in one language.
 
         None where its public address is not known.
         """
         root = request.app.state.public_url
         known = self.is_static and root and root != vocab.BASE.rstrip("/")
-        return f"{root}/preview/site.png" if known and not self.release.is_draft else None
+        name = "site.en.png" if language_of(request) == "en" else "site.png"
+        return f"{root}/preview/{name}" if known and not self.release.is_draft else None
 
     def page(
         self, request: Request, template: str, status: int = 200, **values: Any
