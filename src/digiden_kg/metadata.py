@@ -91,18 +91,24 @@ def sizes(answer: Answer) -> tuple[int, dict[str, int]]:
 
 
 def service_description(
-    endpoint: str, default_size: int, named: Mapping[str, int], chosen: Format
+    endpoint: str,
+    default_size: int,
+    named: Mapping[str, int],
+    chosen: Format,
+    *,
+    federated: bool = False,
 ) -> bytes:
     """Return what this endpoint is, in RDF (SPARQL 1.1 Service Description).
 
-    None of the features that the specification names is claimed, because none holds: the default
-    graph is no union, no graph is fetched, nothing is federated. RDF 1.2 is not served.
+    Of the features that the specification names only federation is claimed, where it is allowed:
+    the default graph is no union, and no graph is fetched. RDF 1.2 is not served.
 
     Args:
         endpoint: Address of the endpoint.
         default_size: Triples of the default graph.
         named: Triples of each named graph.
         chosen: Format to write.
+        federated: Whether queries may ask other endpoints.
     """
     here = NamedNode(f"{endpoint}#service")
     dataset = NamedNode(f"{endpoint}#dataset")
@@ -120,6 +126,8 @@ def service_description(
         (default, "rdf:type", _named("sd:Graph")),
         (default, "void:triples", Literal(default_size)),
     ]
+    if federated:
+        statements.append((here, "sd:feature", _named("sd:BasicFederatedQuery")))
     statements += [
         (here, "sd:resultFormat", NamedNode(_IRIS.get(offer.engine, offer.engine.iri)))
         for offer in (*TABLES, *GRAPHS)

@@ -65,6 +65,8 @@ class Settings:
     """Address at which the public reaches the site, without a slash at the end; None: as asked."""
     dumps: str = "start"
     """When a server writes the dumps that are not there: at the ``start``, or when ``asked``."""
+    federation: tuple[str, ...] = ()
+    """Endpoints that queries may ask with ``SERVICE``; none unless given."""
     contact: str | None = None
     """Whom to ask about the data (``mailto:`` or ``https:``), for its descriptions."""
     unread: tuple[str, ...] = ()
@@ -91,6 +93,13 @@ class Settings:
                 "問い合わせ先を mailto:name@example.org か https://example.org/contact の形で"
                 "書いてください。"
             )
+        for endpoint in self.federation:
+            if not ADDRESS.fullmatch(endpoint):
+                raise SettingsError(
+                    f"DIGIDEN_FEDERATION has {endpoint!r}, which is no address; write the addresses"
+                    " of endpoints with spaces between them / DIGIDEN_FEDERATION には接続先の"
+                    "アドレスを空白で区切って書いてください。"
+                )
         if self.dumps not in ("start", "asked"):
             raise SettingsError(
                 f"DIGIDEN_DUMPS is {self.dumps!r}; write start or asked"
@@ -174,6 +183,7 @@ def load_settings() -> Settings:
         admin=Path(env["DIGIDEN_ADMIN"]) if env.get("DIGIDEN_ADMIN") else None,
         public_url=env.get("DIGIDEN_PUBLIC_URL", "").rstrip("/") or None,
         dumps=env.get("DIGIDEN_DUMPS", "start"),
+        federation=tuple(env.get("DIGIDEN_FEDERATION", "").split()),
         contact=env.get("DIGIDEN_CONTACT") or None,
         unread=tuple(unread),
     )

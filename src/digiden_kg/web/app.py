@@ -19,6 +19,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digiden_kg.engine.federation import Federated
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Engine, Limits
 from digiden_kg.exceptions import DigidenError
@@ -114,7 +115,7 @@ def create_app(
     Raises:
         InputError: A saved question is wrong.
     """
-    asked = engine or _pool(release, settings)
+    asked: Engine = engine or _own(release, settings)
     cache = ResultCache(settings.cache << 20)
     answers = sparql.Answers(asked, cache, base_iri=settings.base)
     site = Site(release, settings, asked, answers, is_static=engine is not None)
@@ -126,7 +127,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                if isinstance(asked, Pool):
+                if isinstance(asked, Pool | Federated):
                     await stack.enter_async_context(asked)
                 stack.push_async_callback(site.end)
                 await stack.enter_async_context(dumps.kept_ready())
@@ -193,8 +194,8 @@ _PAUSE = 0.05
 _HERE = "http://127.0.0.1"
 
 
-def _pool(release: Release, settings: Settings) -> Pool:
-    return Pool(
+def _own(release: Release, settings: Settings) -> Pool | Federated:
+    pool = Pool(
         release.dataset,
         release=release.name,
         workers=settings.workers,
@@ -209,3 +210,4 @@ def _pool(release: Release, settings: Settings) -> Pool:
             in_memory=settings.in_memory,
         ),
     )
+    return Federated(pool, settings.federation) if settings.federation else pool

@@ -90,6 +90,7 @@ async def _answer_query(site: Site, request: Request, asked: sparql.SparqlReques
         f"{root_of(request)}/sparql",
         *await site.sizes(),
         chosen.format,
+        federated=bool(site.settings.federation),
     )
     return described(content, chosen)
 

@@ -47,8 +47,8 @@ _DIRECT = "application/sparql-query"
 _UPDATE = "application/sparql-update"
 _ACCEPT_POST = {"Accept-Post": f"{_FORM}, {_DIRECT}"}
 _VARY = "Accept, Accept-Encoding"
-_FLEETING = frozenset({"NOW", "RAND", "UUID", "STRUUID", "BNODE"})
-"""Functions whose answer differs each time."""
+_FLEETING = frozenset({"NOW", "RAND", "UUID", "STRUUID", "BNODE", "SERVICE"})
+"""Words of queries whose answer may differ each time."""
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
