@@ -75,7 +75,7 @@ def test_the_figure_of_the_map_is_changed_in_place_and_without_scripts_on_its_pa
 ) -> None:
     page = opened(browser, f"{real_server}/?lang=ja")
     page.locator("#figure").select_option("card-money")
-    page.wait_for_function("location.search.includes('figure=card-money')")
+    page.wait_for_url("**figure=card-money*")
     title = page.locator("#figure option:checked").inner_text()
     assert title in page.locator("#map").inner_text()
     assert page.locator("main h1").inner_text().startswith("デジタル田園都市国家構想交付金を")
