@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import gzip
 import importlib.util
 import itertools
@@ -40,9 +41,10 @@ from digiden_kg.flat import (
     read_rows,
     write_tables,
 )
-from digiden_kg.questions import Text, load_question
+from digiden_kg.questions import Text
 from digiden_kg.release import Dump, Release, sha256
 from digiden_kg.settings import Settings
+from digiden_kg.syntax import read_query
 
 __all__ = [
     "FORMATS",
@@ -96,7 +98,7 @@ def dump_names(settings: Settings, formats: Iterable[str] | None = None) -> list
     Raises:
         ReleaseError: A format is unknown, or cannot be written here.
     """
-    tables = _table_names(settings)
+    tables = list(table_titles(settings))
     return [
         f"{stem}.{name}{kind.packing}"
         for name, kind in _chosen(formats).items()
@@ -204,14 +206,19 @@ def table_titles(settings: Settings) -> dict[str, Text]:
     """Return what the flat tables are called, by their names.
 
     Raises:
-        InputError: The query of a table is wrong.
+        InputError: The header of a table's query is wrong.
     """
-    folder = settings.queries_dir / "tables"
-    return {name: load_question(folder / f"{name}.rq").title for name in _table_names(settings)}
+    return {
+        path.stem: _title(path, path.stat().st_mtime_ns)
+        for path in sorted((settings.queries_dir / "tables").glob("*.rq"))
+    }
 
 
-def _table_names(settings: Settings) -> list[str]:
-    return sorted(path.stem for path in (settings.queries_dir / "tables").glob("*.rq"))
+@functools.lru_cache(maxsize=256)
+def _title(path: Path, _changed: int) -> Text:
+    # The query itself is looked at when the table is written, which takes far longer.
+    title: Text = read_query(path).header.get("title") or {"ja": path.stem, "en": path.stem}
+    return title
 
 
 def _unpacked(name: str) -> tuple[str, str]:
@@ -275,9 +282,9 @@ class _Maker:
         plain, packing = _unpacked(name)
         stem, _, end = plain.partition(".")
         kind = FORMATS.get(end)
-        known = kind and (stem in _table_names(self.settings) if kind.each_table else stem == STEM)
+        known = kind and (stem in table_titles(self.settings) if kind.each_table else stem == STEM)
         if not kind or not known:
-            tables = ", ".join(_table_names(self.settings))
+            tables = ", ".join(table_titles(self.settings))
             raise ReleaseError(
                 f"there is no dump {name!r}. There are {STEM}.nq, .trig, .ttl, .jsonld and .sqlite,"
                 f" and .csv, .csv-metadata.json, .xlsx and .parquet of: {tables}"
@@ -409,7 +416,7 @@ def _write_json_ld(maker: _Maker, _: str, path: Path) -> None:
 
 
 def _write_sqlite(maker: _Maker, _: str, path: Path) -> None:
-    shutil.copyfile(maker.rows(*_table_names(maker.settings)), path)
+    shutil.copyfile(maker.rows(*table_titles(maker.settings)), path)
 
 
 def _write_csv(maker: _Maker, name: str, path: Path) -> None:

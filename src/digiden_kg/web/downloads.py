@@ -53,7 +53,6 @@ class Dumps:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._known: dict[str, list[Dump]] = {}
-        self._titles: dict[str, Mapping[str, Text]] = {}
         self._making: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, float] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -71,11 +70,7 @@ class Dumps:
 
     def titles(self) -> Mapping[str, Text]:
         """Return what the flat tables are called, by their names."""
-        release = self._site.release
-        if release.name not in self._titles:
-            titles = {} if release.is_draft else table_titles(self._site.settings)
-            self._titles[release.name] = titles
-        return self._titles[release.name]
+        return {} if self._site.release.is_draft else table_titles(self._site.settings)
 
     def ready(self) -> list[Dump]:
         """Return the dumps that there are."""
