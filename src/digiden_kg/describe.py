@@ -80,7 +80,7 @@ class Description:
         """Return what something is called, in a language if it can be, else its short IRI."""
         return label_in(self.labels, iri, language)
 
-    @property
+    @functools.cached_property
     def types(self) -> tuple[str, ...]:
         """Classes of the thing."""
         return tuple(self.values("rdf:type"))

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from digiden_kg import vocab
@@ -65,8 +66,7 @@ _LANGUAGES = ("ja", "en")
 _SAFE = re.compile(r"[A-Za-z0-9_]{1,40}")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the answer of an address is kept."""
 
     address: str

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -52,8 +53,7 @@ class Job:
     """Checksums of the site as it was, by file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of one address."""
 
     place: Place
@@ -206,6 +206,6 @@ def _watch(parent: int) -> None:
 def render(places: Sequence[Place]) -> list[Written | Failed]:
     """Write the files of some addresses, in a process that :func:`start` prepared."""
     answers = _renderer[0].render(places)
-    gc.collect()
+    gc.collect(0)  # everything else is frozen
     gc.freeze()  # what is left now is there to stay
     return answers
