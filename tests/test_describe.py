@@ -12,7 +12,7 @@ import rdflib
 from pyoxigraph import DefaultGraph, Literal, NamedNode, RdfFormat, Store, Triple, parse
 
 from digiden_kg import vocab
-from digiden_kg.describe import compact, context, context_iri, context_version
+from digiden_kg.describe import _in_lines, compact, context, context_iri, context_version
 from digiden_kg.ontology import load_ontology
 from digiden_kg.settings import load_settings
 
@@ -100,6 +100,12 @@ def test_json_is_readable(real_store: Store) -> None:
     assert node["projectCost"] == 661074000
     assert node["grantedTo"] == f"{vocab.BASE}id/body/142069"
     assert node["label"]["en"] == "Town centre as a digital hub (Odawara)"
+
+
+def test_json_is_written_as_the_library_writes_it() -> None:
+    value = {"町": ['<a>\n"\\', 1, True, None, [], {}, {"b": [{"c": "\u2028"}, ["d"]]}], "e": {}}
+    for each in (value, [value], [], {}, "f"):
+        assert _in_lines(each) == json.dumps(each, ensure_ascii=False, indent=1)
 
 
 def test_the_context_is_served_by_version(web: httpx.Client) -> None:

@@ -114,9 +114,10 @@ class Description:
     def _quads(self) -> Iterator[Quad]:
         subject = NamedNode(self.iri)
         for said in self.statements:
-            yield Quad(subject, NamedNode(said.predicate), said.value)
+            predicate = NamedNode(said.predicate)
+            yield Quad(subject, predicate, said.value)
             for graph in said.graphs:
-                yield Quad(subject, NamedNode(said.predicate), said.value, NamedNode(graph))
+                yield Quad(subject, predicate, said.value, NamedNode(graph))
         for link in self.incoming:
             for each in link.subjects:
                 yield Quad(NamedNode(each), NamedNode(link.predicate), subject)

@@ -345,11 +345,11 @@ class Site:
             QueryError: It cannot be answered.
         """
         known = self._known.labels
-        wanted = set(iris)
-        if missing := sorted(wanted - known.keys()):
+        wanted = sorted(set(iris))
+        if missing := [iri for iri in wanted if iri not in known]:
             found = await labels_of(self.ask, missing)
             known.update({iri: found.get(iri, {}) for iri in missing})
-        return {iri: known[iri] for iri in sorted(wanted) if known[iri]}
+        return {iri: names for iri in wanted if (names := known[iri])}
 
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""
