@@ -27,7 +27,7 @@ from typing import Any
 from pyoxigraph import NamedNode, RdfFormat, parse
 
 from digiden_kg import vocab
-from digiden_kg.dumps import dumps_folder, find_dumps, write_dumps
+from digiden_kg.dumps import SUMS, dump_names, dumps_folder, find_dumps, write_dumps
 from digiden_kg.exceptions import PublishError
 from digiden_kg.publish import hosts
 from digiden_kg.publish.addresses import CITED, RDF, SEEDS, NeedsServer, Place, place
@@ -39,7 +39,7 @@ from digiden_kg.web.site import LANGUAGES, STATIC
 MANIFEST = "site.json"
 """File of a published site that lists all others with their checksums."""
 _BATCH, _AHEAD = 48, 3
-"""Addresses that a process is given at a time, and how many such lots wait."""
+"""Addresses that a process is given at a time, or a few more, and how many such lots wait."""
 _MOST = 4000
 """Pages of one path; more than these are no pages but a computation."""
 Progress = Callable[[str, int, int], None]
@@ -143,15 +143,14 @@ def _dump(release: Release, settings: Settings) -> None:
         PublishError: They cannot be written.
     """
     folder = dumps_folder(release)
-    if release.is_draft or find_dumps(settings, folder):
+    if release.is_draft or len(find_dumps(settings, folder)) == len(dump_names(settings)):
         return
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".staging-", dir=folder.parent) as name:
-            staged = Path(name, release.name)
-            write_dumps(release, settings, staged)
-            if not find_dumps(settings, folder):  # another process may have been quicker
-                staged.replace(folder)
+            write_dumps(release, settings, Path(name))
+            for file in sorted(Path(name).iterdir(), key=lambda each: each.name == SUMS):
+                file.replace(folder / file.name)  # the list of them comes last
     except OSError as error:
         raise PublishError(
             f"no dumps can be written to {folder}: {error.strerror}"
@@ -175,8 +174,7 @@ def _walk(job: Job, tell: Progress) -> _Walk:
     ) as pool:
         while waiting or running:
             while waiting and len(running) < _AHEAD * workers:
-                batch = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
-                running.add(pool.submit(render, batch))
+                running.add(pool.submit(render, _batch(waiting)))
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for answer in (answer for batch in done for answer in batch.result()):
                 if isinstance(answer, Failed):
@@ -186,6 +184,20 @@ def _walk(job: Job, tell: Progress) -> _Walk:
                     waiting += (target for target, _ in answer.links if _is_new(walk, target))
             tell("pages", len(walk.written), len(walk.seen))
     return walk
+
+
+def _batch(waiting: deque[Place]) -> list[Place]:
+    """Take the next files; those of one thing stay together, because they are made of the same."""
+    batch = [waiting.popleft()]
+    while waiting and len(batch) < 2 * _BATCH:
+        if len(batch) >= _BATCH and _stem(waiting[0]) != _stem(batch[-1]):
+            break
+        batch.append(waiting.popleft())
+    return batch
+
+
+def _stem(target: Place) -> str:
+    return target.file.partition(".")[0]
 
 
 def _is_new(walk: _Walk, target: Place) -> bool:
