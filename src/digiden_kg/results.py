@@ -156,7 +156,9 @@ def negotiate(offers: Sequence[Format], accept: str | None) -> Chosen:
     Raises:
         FormatError: The client accepts none of the offers.
     """
-    ranges = list(_ranges(accept or "")) or [("*/*", 1.0)]
+    ranges = list(_ranges(accept)) if accept else []
+    if not ranges:
+        return Chosen(offers[0], offers[0].media_types[0])
     best: tuple[tuple[float, int, int], Chosen] | None = None
     for offer in offers:
         for media_type in offer.media_types:

@@ -448,7 +448,7 @@ class Site:
         """Return a page in the language of the reader."""
         language = language_of(request)
         frame = None if self.is_static or self.release.is_draft else Frame.of(request)
-        content = (
+        text = (
             self.templates[language]
             .get_template(template)
             .render(
@@ -464,11 +464,12 @@ class Site:
                 **values,
             )
         )
+        content = text.encode()
         headers = {"Content-Language": language, "Vary": "Accept, Accept-Language"}
         if embedded_part(request):
             headers["Content-Security-Policy"] = FRAMED
         if status == 200:
-            headers["ETag"] = tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
+            headers["ETag"] = tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
             if sparql.holds(request.headers.get("if-none-match"), tag):
                 return HTMLResponse(status_code=304, headers=headers)
         return HTMLResponse(content, status, headers)
