@@ -26,6 +26,7 @@ from conftest import DATA, PROJECT
 from pyoxigraph import NamedNode, Quad, RdfFormat, parse
 
 from digiden_kg import vocab
+from digiden_kg.dumps import SUMS, dump_names, dumps_folder, find_dumps
 from digiden_kg.exceptions import PublishError
 from digiden_kg.publish import publisher
 from digiden_kg.publish.addresses import RDF, NeedsServer, Place, place, relative
@@ -387,3 +388,16 @@ def test_a_killed_run_leaves_the_old_site_whole(
 def test_rdf_of_the_site_can_be_read(site: Published) -> None:
     for end, format in (("ttl", RdfFormat.TURTLE), ("rdf", RdfFormat.RDF_XML)):
         assert list(parse(path=site.folder / "doc" / "body" / f"142069.{end}", format=format))
+
+
+def test_dumps_that_an_older_program_did_not_write_are_written(
+    site: Published, small: Release, settings: Settings
+) -> None:
+    folder = dumps_folder(small)
+    before = (folder / SUMS).read_text()
+    first, *rest = before.splitlines(keepends=True)
+    (folder / first.split()[1]).unlink()
+    (folder / SUMS).write_text("".join(rest))
+    publisher._dump(small, settings)
+    assert (folder / SUMS).read_text() == before
+    assert [each.name for each in find_dumps(settings, folder)] == dump_names(settings)
