@@ -108,14 +108,8 @@ def add_things(app: FastAPI, site: Site) -> None:
     @page_route(app, "/sitemap.xml", site)
     async def sitemap(request: Request) -> Response:
         root = root_of(request)
-        rows = (await site.ask(_ALL.format(vocab.BASE))).rows
-        paths = ["/", "/ontology", "/shapes", *(f"/questions/{slug}" for slug in site.questions)]
-        paths += [
-            address_of_thing(row[0].value, None) or "/"
-            for row in rows
-            if isinstance(row[0], NamedNode)
-        ]
-        lines = [f"<url><loc>{escape(root + path)}</loc></url>" for path in dict.fromkeys(paths)]
+        paths = await site.kept("paths", functools.partial(_paths, site))
+        lines = [f"<url><loc>{escape(root + path)}</loc></url>" for path in paths]
         content = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
@@ -129,6 +123,16 @@ _KNOWN = "SELECT ?p {{ {{ {0} ?p ?o }} UNION {{ ?s ?p {0} }} }} LIMIT 1"
 _ALL = """SELECT DISTINCT ?s {{
   ?s ?p ?o FILTER(STRSTARTS(STR(?s), "{0}") && !CONTAINS(STR(?s), "#"))
 }} ORDER BY ?s"""
+
+
+async def _paths(site: Site) -> list[str]:
+    """Return the addresses of all pages that are found by their links."""
+    rows = (await site.ask(_ALL.format(vocab.BASE))).rows
+    paths = ["/", "/ontology", "/shapes", *(f"/questions/{slug}" for slug in site.questions)]
+    paths += [
+        address_of_thing(row[0].value, None) or "/" for row in rows if isinstance(row[0], NamedNode)
+    ]
+    return list(dict.fromkeys(paths))
 
 
 def iri_of(path: str) -> str:
