@@ -148,7 +148,9 @@ def own(release: Path, **environment: str) -> contextlib.AbstractContextManager[
     port = free_port()
     what = ["--release"] if release.is_dir() else ["--data"]
     command = [sys.executable, "-m", "digiden_kg", "serve", "--port", str(port), *what]
-    return running([*command, str(release)], port, DIGIDEN_LOG="off", **environment)
+    # The dumps that a server writes after its start would take the processors meanwhile.
+    environment = {"DIGIDEN_LOG": "off", "DIGIDEN_DUMPS": "asked", **environment}
+    return running([*command, str(release)], port, **environment)
 
 
 def install_peers(folder: Path) -> Path | None:
