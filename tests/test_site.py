@@ -11,6 +11,8 @@ import pytest
 from conftest import PROJECT
 from starlette.types import ASGIApp
 
+from digiden_kg import vocab
+from digiden_kg.engine.local import Local
 from digiden_kg.engine.seam import Engine
 from digiden_kg.exceptions import QueryBusy
 from digiden_kg.release import Release
@@ -128,3 +130,13 @@ def test_slow_pages_are_made_before_anyone_asks(
     monkeypatch.setattr(web_app, "ask", ask)
     asyncio.run(asyncio.wait_for(main(), 120))
     assert set(made.values()) == {200}
+
+
+def test_what_strangers_think_up_is_not_kept(tiny_release: Release) -> None:
+    engine = Local(tiny_release.dataset, tiny_release.name)
+    site = Site(tiny_release, load_settings(), engine, cast(Answers, None))
+    body = vocab.thing("body", "142069")
+    asked = [body, *(vocab.thing("body", f"none-{number}") for number in range(50))]
+    for _ in range(2):
+        assert list(asyncio.run(site.labels(asked))) == [body]
+    assert list(site._known.labels) == [body]

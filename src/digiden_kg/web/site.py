@@ -348,8 +348,9 @@ class Site:
         wanted = sorted(set(iris))
         if missing := [iri for iri in wanted if iri not in known]:
             found = await labels_of(self.ask, missing)
-            known.update({iri: found.get(iri, {}) for iri in missing})
-        return {iri: names for iri in wanted if (names := known[iri])}
+            # Files ask again for what has no label; strangers can think up any number of IRIs.
+            known.update({iri: found.get(iri, {}) for iri in missing} if self.is_static else found)
+        return {iri: names for iri in wanted if (names := known.get(iri))}
 
     async def index(self) -> Index:
         """Return the full-text index; that of a draft is empty, because its words are not ours."""
