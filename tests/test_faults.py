@@ -353,7 +353,7 @@ def test_look_ups_are_answered_while_a_hundred_hostile_queries_run() -> None:
 
         waits.sort()
         assert len(waits) > 50
-        assert waits[len(waits) * 9 // 10] < 1  # benchmarks/ measures 99 of 100 on an idle machine
+        assert waits[len(waits) * 99 // 100] < 1
         assert sum(ends.values()) == len(HOSTILE)
         assert ends["QueryNestingError"] >= 50
         assert ends["QueryTimeout"] + ends["QueryBusy"] >= 20
