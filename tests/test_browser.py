@@ -5,8 +5,10 @@ Chromium must be installed; its absence is a failure, not a skip.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -62,6 +64,10 @@ PAGES = [
 ]
 
 
+SCREENSHOTS = Path(__file__).parents[1] / "build" / "screenshots"
+"""Where a picture of each page is left, to be looked at."""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -100,6 +106,8 @@ def test_a_page_is_accessible_and_clean(
     page = opened(browser, f"{real_server}{path}{mark}lang={language}")
     assert page.wrong == []
     assert page.locator("html").get_attribute("lang") == language
+    name = re.sub(r"\W+", "-", path).strip("-")[:80] or "start"
+    page.screenshot(path=SCREENSHOTS / f"{name}.{language}.jpg", type="jpeg", quality=60)
     found = Axe().run(page).response["violations"]
     bad = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in SERIOUS]
     assert bad == []
