@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import fcntl
@@ -12,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -31,6 +32,13 @@ hypothesis.settings.register_profile("digiden", deadline=None)  # how fast is fo
 hypothesis.settings.load_profile("digiden")
 DATA = Path(__file__).parent / "data"
 PROJECT = Path(__file__).parents[1]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what takes its time on a busy machine."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 def tree(pid: int) -> list[int]:

@@ -97,6 +97,12 @@ def opened(browser: Browser, address: str, *, width: int = 1200, script: bool = 
     return page
 
 
+def closed(page: Page) -> None:
+    """Close a page in which nothing went wrong."""
+    assert page.wrong == []
+    page.context.close()
+
+
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_accessible_and_clean(

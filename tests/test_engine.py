@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from conftest import tree_memory
+from conftest import tree_memory, until
 from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, Store
 
 from digiden_kg.engine.guard import SHORT, inspect
@@ -64,13 +64,6 @@ def run(
 async def ask(pool: Engine, query: str = "ASK {}", timeout: float | None = None) -> bytes:
     reply = await pool.evaluate(query, format=JSON, timeout=timeout)
     return b"".join([chunk async for chunk in reply])
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what takes its time on a busy machine."""
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 def test_an_answer_comes_in_the_format_that_was_asked_for() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from conftest import tree, tree_memory, zygotes
+from conftest import tree, tree_memory, until, zygotes
 
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Limits
@@ -57,15 +57,6 @@ def processes() -> tuple[int, list[int]]:
     """The zygote, and its workers."""
     (zygote,) = zygotes()
     return zygote, tree(zygote)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60) -> float:
-    """Return the seconds after which something is so."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds
-        await asyncio.sleep(0.002)
-    return time.monotonic() - start
 
 
 def test_a_worker_killed_during_a_stream_breaks_that_stream_alone() -> None:

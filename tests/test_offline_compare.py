@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PROJECT
 from playwright.sync_api import Browser, Page
-from test_browser import SERIOUS, browser, opened  # noqa: F401 -- a fixture
+from test_browser import SERIOUS, browser, closed, opened  # noqa: F401 -- a fixture
 from test_offline_search import searched, write_pages
 from test_publish import files_served
 
@@ -54,11 +54,6 @@ def compared(browser: Browser, root: str, language: str = "ja", **asked: object)
     page = opened(browser, f"{root}/compare{end}.html?{urlencode(asked, doseq=True)}")
     page.wait_for_selector(".compared, .choosing")
     return page
-
-
-def closed(page: Page) -> None:
-    assert page.wrong == []  # type: ignore[attr-defined]
-    page.context.close()
 
 
 def rows(page: Page) -> list[list[str]]:

@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PROJECT
 from playwright.sync_api import Browser, Page
-from test_browser import SERIOUS, browser, opened  # noqa: F401 -- a fixture
+from test_browser import SERIOUS, browser, closed, opened  # noqa: F401 -- a fixture
 from test_offline_search import write_pages
 from test_publish import files_served
 
@@ -66,11 +66,6 @@ def explored(
     page = opened(browser, f"{root}/explore{end}.html?{urlencode(asked)}")
     page.wait_for_selector("#tree")
     return page
-
-
-def closed(page: Page) -> None:
-    assert page.wrong == []  # type: ignore[attr-defined]
-    page.context.close()
 
 
 def parts(page: Page) -> dict[str, list[str]]:

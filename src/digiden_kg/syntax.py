@@ -40,6 +40,7 @@ _TOKENS = r"""
 """
 _TOKEN = re.compile(_TOKENS + r"| (?P<mark>\\.|.)", re.VERBOSE | re.DOTALL)
 _WORD = re.compile(_TOKENS + r"| \\.", re.VERBOSE | re.DOTALL)
+_SERVICE = re.compile(r"\bservice\b")
 _ERROR_PLACE = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _MESSAGE = 200
 """Characters of the parser's list of what it expected."""
@@ -69,6 +70,13 @@ def words(text: str) -> Iterator[str]:
     """Yield the bare words of a query (keywords and functions) in capitals."""
     # Not by tokens(): making nothing of marks is several times faster.
     return (match[0].upper() for match in _WORD.finditer(text) if match.lastgroup == "word")
+
+
+def asks_others(text: str) -> bool:
+    """Return whether a query asks other endpoints (``SERVICE``)."""
+    # Tokens are slow in comparison, so they are read only where the word occurs at all.
+    lower = text.lower()
+    return "service" in lower and bool(_SERVICE.search(lower)) and "SERVICE" in words(text)
 
 
 def normalise(text: str) -> str:

@@ -28,7 +28,7 @@ from digiden_kg.exceptions import (
     QuerySizeError,
 )
 from digiden_kg.results import TABLES, Answer, Format, read_answer
-from digiden_kg.syntax import Token, tokens, words
+from digiden_kg.syntax import Token, asks_others, tokens
 
 ROWS = 2_000
 """Rows that one endpoint may answer."""
@@ -96,7 +96,7 @@ class Federated:
     ) -> Reply:
         """Return an answer; see :class:`digiden_kg.engine.seam.Engine`."""
         self.limits.check_length(query)
-        if "SERVICE" in words(query):
+        if asks_others(query):
             limit = self.limits.of_time(timeout)
             query = await self._resolve(query, base_iri, limit, client)
         return await self._engine.evaluate(
@@ -206,7 +206,7 @@ def _read(query: str) -> tuple[str, list[_Part]]:
                 " / SERVICE <接続先> { … } の形で、接続先のIRIを一つ書いてください。"
             )
         pattern = query[found[at + 1].start : found[close].end]
-        if "SERVICE" in words(pattern):
+        if asks_others(pattern):
             raise QueryForbidden(
                 "a SERVICE inside another is not asked / SERVICE の中の SERVICE は使えません。"
             )

@@ -14,7 +14,7 @@ import re
 from itertools import accumulate
 
 from digiden_kg.exceptions import QueryForbidden, QueryNestingError
-from digiden_kg.syntax import query_form, words
+from digiden_kg.syntax import asks_others, query_form
 
 DEPTH = 200
 """Brackets that may be open at once; function calls end a worker from about 1,000."""
@@ -60,9 +60,7 @@ def inspect(query: str) -> None:
     """
     if depth(query) > DEPTH:
         raise QueryNestingError(DEPTH)
-    # Tokens are slow in comparison, so they are read only where the word occurs at all.
-    lower = query.lower()
-    if "service" in lower and re.search(r"\bservice\b", lower) and "SERVICE" in words(query):
+    if asks_others(query):
         raise QueryForbidden(
             "SERVICE is not allowed: this endpoint asks no other"
             " / SERVICE は使えません。このエンドポイントは外部に問い合わせません。"

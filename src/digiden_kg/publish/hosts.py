@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from digiden_kg import vocab
+from digiden_kg.dumps import FORMATS
 from digiden_kg.publish.addresses import relative
-from digiden_kg.results import GRAPHS, XLSX
+from digiden_kg.results import GRAPHS
 
 _FOLDERS = "doc|scheme|source|dataset"
 _VOCABULARIES = "ontology|shapes"
@@ -25,11 +26,8 @@ _USUAL = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".txt": "text/plain",
-    ".csv": "text/csv",
+    **{f".{end}": FORMATS[end].media_type for end in ("csv", "xlsx", "parquet", "sqlite")},
     ".tsv": "text/tab-separated-values",
-    ".xlsx": XLSX.media_types[0],
-    ".parquet": "application/vnd.apache.parquet",
-    ".sqlite": "application/vnd.sqlite3",
     ".bib": "application/x-bibtex",
     ".graphml": "application/graphml+xml",
     ".gexf": "application/gexf+xml",
