@@ -134,8 +134,8 @@ def test_who_runs_a_service_is_found_from_the_start_without_scripts(
     browser: Browser, real_server: str
 ) -> None:
     page = opened(browser, real_server + "/", script=False)
-    page.locator("header input[name=q]").fill("電子図書館")
-    page.locator("header button").click()
+    page.locator(".find input[name=q]").fill("電子図書館")
+    page.locator(".find button").click()
     assert "上天草市" in page.locator("main").inner_text()
     page.locator("main a", has_text="昭和村").first.click()
     assert page.locator("h1").inner_text() == "昭和村"
@@ -144,7 +144,7 @@ def test_who_runs_a_service_is_found_from_the_start_without_scripts(
 
 def test_what_a_town_got_is_two_clicks_away(browser: Browser, real_server: str) -> None:
     page = opened(browser, real_server + "/")
-    page.locator("header input[name=q]").fill("おだわら")
+    page.locator(".find input[name=q]").fill("おだわら")
     page.keyboard.press("Enter")
     page.locator("main a", has_text="デジタルブラブラ城下町").first.click()
     text = page.locator("main").inner_text()

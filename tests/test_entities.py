@@ -335,8 +335,8 @@ def _statements(
 
 def test_what_odawara_got_takes_a_word_and_two_clicks(browser: Browser, real_server: str) -> None:  # noqa: F811
     page = opened(browser, real_server + "/?lang=ja", script=False)
-    page.locator("header input[name=q]").fill("小田原市")
-    page.locator("header button").click()
+    page.locator(".find input[name=q]").fill("小田原市")
+    page.locator(".find button").click()
     page.locator("main .results a, main ol a").filter(
         has_text=re.compile("^小田原市$")
     ).first.click()

@@ -16,7 +16,7 @@ expect.set_options(timeout=30_000)  # a machine that does much else draws slowly
 
 def test_a_town_is_reached_by_typing_and_two_keys(browser: Browser, real_server: str) -> None:
     page = opened(browser, real_server + "/?lang=ja")
-    field = page.locator("header input[name=q]")
+    field = page.locator(".find input[name=q]")
     field.click()
     page.keyboard.type("おだわら")
     options = page.get_by_role("option")
@@ -36,7 +36,7 @@ def test_escape_closes_the_list_and_enter_still_searches(
     browser: Browser, real_server: str
 ) -> None:
     page = opened(browser, real_server + "/?lang=en")
-    field = page.locator("header input[name=q]")
+    field = page.locator(".find input[name=q]")
     field.click()
     page.keyboard.type("library")
     expect(page.get_by_role("option").first).to_be_visible()
@@ -87,7 +87,7 @@ def test_a_table_of_all_card_type_bodies_is_one_word_and_two_clicks_away(
     browser: Browser, real_server: str, script: bool
 ) -> None:
     page = opened(browser, real_server + "/?lang=ja", script=script)
-    page.locator("header input[name=q]").fill("MNC")
+    page.locator(".find input[name=q]").fill("MNC")
     page.keyboard.press("Enter")
     page.wait_for_url("**/search?**")
     question = "マイナンバーカード利用横展開事例創出型の団体は？"

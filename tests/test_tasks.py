@@ -64,8 +64,8 @@ def test_what_a_town_got_for_what_and_with_whom(
     real_server: str,
 ) -> None:
     page = opened(browser, f"{real_server}/?lang=ja")
-    page.locator("header input[name=q]").fill("小田原市")
-    page.locator("header button").click()
+    page.locator(".find input[name=q]").fill("小田原市")
+    page.locator(".find button").click()
     page.locator("main a", has_text="小田原市").first.click()
     assert page.locator("h1").inner_text() == "小田原市"
     text = page.locator("main").inner_text()

@@ -44,6 +44,8 @@ _THROUGH: Mapping[str, Text] = {
 _EDGES = {"service": "runs", "platform": "uses", "partner": "works with"}
 _KINDS = {"service": "service type", "platform": "platform", "partner": "partner"}
 _VIEWS = ("table", "network")
+_NAMED = 8
+"""Prefectures up to which the cells of the table have room for names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def add_reuse(app: FastAPI, site: Site) -> None:
                 )
                 for iri in _prefectures(uses)
             ],
+            compact=len(_prefectures(uses)) > _NAMED,
             listed=_listed(uses, names, language)
             if asked.filters.keys() & {"service", "prefecture"}
             else None,

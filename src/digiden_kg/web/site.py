@@ -454,6 +454,7 @@ class Site:
             .get_template(template)
             .render(
                 language=language,
+                current=request.url.path,
                 say=lambda ja, en: ja if language == "ja" else en,
                 switch={each: address_of(request, lang=each) for each in LANGUAGES},
                 release=self.release,
