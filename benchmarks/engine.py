@@ -21,7 +21,7 @@ from pathlib import Path
 from pyoxigraph import RdfFormat, Store
 
 from digiden_kg.engine.pool import Pool
-from digiden_kg.engine.seam import Engine, Limits
+from digiden_kg.engine.seam import Engine, Limits, Query
 from digiden_kg.exceptions import QueryError
 from digiden_kg.release import DATASET, current_release
 from digiden_kg.results import TABLES
@@ -38,7 +38,7 @@ LIST = "SELECT * { GRAPH ?g { ?s ?p ?o } }"
 
 async def ask(engine: Engine, query: str = "ASK {}", client: str | None = None) -> bytes:
     """Return a whole answer."""
-    reply = await engine.evaluate(query, format=CSV, client=client)
+    reply = await engine.evaluate(Query(query, format=CSV, client=client))
     return b"".join([chunk async for chunk in reply])
 
 
@@ -180,7 +180,7 @@ async def switches(dataset: Path, seconds: float) -> None:
             async def load(client: str) -> None:
                 while time.monotonic() < end:
                     start = time.perf_counter()
-                    reply = await pool.evaluate(query, format=CSV, client=client)
+                    reply = await pool.evaluate(Query(query, format=CSV, client=client))
                     content = b"".join([chunk async for chunk in reply])
                     waits.append(time.perf_counter() - start)
                     rows = content.split(b"\r\n")[1:-1]

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from digiden_kg.engine.seam import EngineState, Reply
+from digiden_kg.engine.seam import EngineState, Query, Reply
 from digiden_kg.exceptions import QueryError, QueryTimeout
 from digiden_kg.release import FORMATS
 from digiden_kg.results import TABLES, Chosen
@@ -80,7 +80,7 @@ class Slow:
     def state(self) -> EngineState:
         return EngineState("r", True, {}, {}, {})
 
-    async def evaluate(self, query: str, **_: Any) -> Reply:
+    async def evaluate(self, query: Query) -> Reply:
         self.asked += 1
         try:
             await self.go.wait()

@@ -18,7 +18,7 @@ from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, Store
 from digiden_kg.engine.guard import SHORT, inspect
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.remote import Remote
-from digiden_kg.engine.seam import Engine, Limits, read_page, select
+from digiden_kg.engine.seam import Engine, Limits, Query, read_page, select
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
@@ -62,16 +62,18 @@ def run(
 
 
 async def ask(pool: Engine, query: str = "ASK {}", timeout: float | None = None) -> bytes:
-    reply = await pool.evaluate(query, format=JSON, timeout=timeout)
+    reply = await pool.evaluate(Query(query, format=JSON, timeout=timeout))
     return b"".join([chunk async for chunk in reply])
 
 
 def test_an_answer_comes_in_the_format_that_was_asked_for() -> None:
     async def test(pool: Pool) -> None:
         query = "SELECT ?x { VALUES ?x { 1 } }"
-        chunks = await pool.evaluate(query, format=CSV)
+        chunks = await pool.evaluate(Query(query, format=CSV))
         assert b"".join([chunk async for chunk in chunks]) == b"x\r\n1\r\n"
-        chunks = await pool.evaluate("CONSTRUCT { <http://e> a <http://e> } {}", format=GRAPHS[1])
+        chunks = await pool.evaluate(
+            Query("CONSTRUCT { <http://e> a <http://e> } {}", format=GRAPHS[1])
+        )
         assert b"".join([chunk async for chunk in chunks]).count(b"<http://e>") == 2
         answer = await select(pool, query)
         assert answer.columns == ("x",)
@@ -82,7 +84,7 @@ def test_an_answer_comes_in_the_format_that_was_asked_for() -> None:
 def test_a_large_answer_streams_whole() -> None:
     async def test(pool: Pool) -> None:
         query = "SELECT * { ?a ?b ?c . ?d ?e ?f }"
-        chunks = [chunk async for chunk in await pool.evaluate(query, format=CSV)]
+        chunks = [chunk async for chunk in await pool.evaluate(Query(query, format=CSV))]
         lines = b"".join(chunks).count(b"\r\n")
         count = await select(pool, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")
         (row,) = count.rows
@@ -124,7 +126,7 @@ def test_every_worker_is_replaced() -> None:
 
 def test_a_broken_stream_raises_instead_of_ending() -> None:
     async def test(pool: Pool) -> None:
-        chunks = await pool.evaluate(ENDLESS, format=CSV)
+        chunks = await pool.evaluate(Query(ENDLESS, format=CSV))
         received = 0
         with pytest.raises(QueryTimeout):
             async for chunk in chunks:
@@ -136,7 +138,7 @@ def test_a_broken_stream_raises_instead_of_ending() -> None:
 
 def test_a_reader_who_stops_reading_loses_the_worker() -> None:
     async def test(pool: Pool) -> None:
-        chunks = await pool.evaluate(ENDLESS, format=CSV, timeout=0.5)
+        chunks = await pool.evaluate(Query(ENDLESS, format=CSV, timeout=0.5))
         await until(lambda: not pool.state().workers["slow"])
         assert b"true" in await ask(pool)
         with pytest.raises(QueryTimeout):
@@ -148,7 +150,7 @@ def test_a_reader_who_stops_reading_loses_the_worker() -> None:
 
 def test_a_reader_who_leaves_frees_the_worker() -> None:
     async def test(pool: Pool) -> None:
-        chunks = await pool.evaluate(ENDLESS, format=CSV)
+        chunks = await pool.evaluate(Query(ENDLESS, format=CSV))
         await chunks.aclose()
         assert b"true" in await ask(pool)
 
@@ -159,7 +161,7 @@ def test_a_caller_who_gives_up_frees_the_worker() -> None:
     async def test(pool: Pool) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
-                await pool.evaluate(RUNAWAY, format=JSON)
+                await pool.evaluate(Query(RUNAWAY, format=JSON))
         assert b"true" in await ask(pool)
 
     run(test, workers=1, deadline=10)
@@ -181,7 +183,7 @@ def test_a_shorter_limit_may_be_asked_for() -> None:
     async def test(pool: Pool) -> None:
         start = time.monotonic()
         with pytest.raises(QueryTimeout):
-            await pool.evaluate(RUNAWAY, format=JSON, timeout=0.2)
+            await pool.evaluate(Query(RUNAWAY, format=JSON, timeout=0.2))
         assert time.monotonic() - start < 30
 
     run(test, deadline=60)
@@ -259,7 +261,7 @@ def test_no_query_reaches_the_network(service: str, in_memory: int, tmp_path: Pa
 def test_a_dataset_of_the_protocol_replaces_that_of_the_query() -> None:
     async def test(pool: Pool) -> None:
         async def count(query: str, **graphs: list[str]) -> bytes:
-            chunks = await pool.evaluate(query, format=CSV, **graphs)
+            chunks = await pool.evaluate(Query(query, format=CSV, **graphs))
             return b"".join([chunk async for chunk in chunks]).split()[1]
 
         theme, register = (f"https://w3id.org/digiden/source/{g}" for g in ("schemes", "register"))
@@ -292,7 +294,9 @@ def test_a_result_has_bounds_in_rows_and_bytes() -> None:
         with pytest.raises(QuerySizeError, match="90 rows") as caught:
             await ask(pool, "SELECT * { ?s ?p ?o } LIMIT 91")
         assert (caught.value.unit, caught.value.limit) == ("rows", 90)
-        reply = await pool.evaluate("CONSTRUCT { ?s ?p ?f } { ?s ?p ?o . ?d ?e ?f }", format=NT)
+        reply = await pool.evaluate(
+            Query("CONSTRUCT { ?s ?p ?f } { ?s ?p ?o . ?d ?e ?f }", format=NT)
+        )
         received = 0
         with pytest.raises(QuerySizeError, match="bytes"):
             async for chunk in reply:
@@ -404,7 +408,7 @@ def test_what_is_never_done_is_refused_in_words() -> None:
 
 def test_a_long_stream_leaves_the_quick_lane_with_its_worker() -> None:
     async def test(pool: Pool) -> None:
-        reply = await pool.evaluate(ENDLESS, format=CSV)
+        reply = await pool.evaluate(Query(ENDLESS, format=CSV))
         assert pool.state().workers["slow"] == 1
         assert pool.state().workers["quick"] == 0
         runaway = asyncio.create_task(ask(pool, RUNAWAY))
@@ -426,7 +430,7 @@ def test_clients_take_turns() -> None:
         order: list[str] = []
 
         async def one(client: str) -> None:
-            await (await pool.evaluate("ASK {}", format=JSON, client=client)).aclose()
+            await (await pool.evaluate(Query("ASK {}", format=JSON, client=client))).aclose()
             order.append(client)
 
         blocker = asyncio.create_task(ask(pool, RUNAWAY))
@@ -442,11 +446,11 @@ def test_clients_take_turns() -> None:
 def test_a_full_queue_refuses_the_greediest() -> None:
     async def test(pool: Pool) -> None:
         many = [
-            asyncio.create_task(pool.evaluate(RUNAWAY, format=JSON, timeout=1, client="a"))
+            asyncio.create_task(pool.evaluate(Query(RUNAWAY, format=JSON, timeout=1, client="a")))
             for _ in range(9)
         ]
         await asyncio.sleep(0)
-        reply = await pool.evaluate("ASK {}", format=JSON, client="b")
+        reply = await pool.evaluate(Query("ASK {}", format=JSON, client="b"))
         assert b"".join([chunk async for chunk in reply])
         results = await asyncio.gather(*many, return_exceptions=True)
         busy = [each for each in results if isinstance(each, QueryBusy)]
@@ -475,7 +479,7 @@ def test_a_release_is_switched_without_a_failure(tmp_path: Path) -> None:
     answers: list[str] = []
 
     async def check(pool: Pool, query: str) -> None:
-        reply = await pool.evaluate(query, format=CSV)
+        reply = await pool.evaluate(Query(query, format=CSV))
         values = set(b"".join([chunk async for chunk in reply]).decode().split()[1:])
         assert values == {reply.release}
         answers.append(reply.release)
@@ -484,7 +488,7 @@ def test_a_release_is_switched_without_a_failure(tmp_path: Path) -> None:
         # Else a busy machine sends look-ups where the stream, unread as yet, holds the place.
         limits = Limits(deadline=120, quick=60, max_rows=5_000_000)
         async with Pool(old, release="old", limits=limits) as pool:
-            streaming = await pool.evaluate("SELECT ?r { ?a ?b ?r . ?d ?e ?f }", format=CSV)
+            streaming = await pool.evaluate(Query("SELECT ?r { ?a ?b ?r . ?d ?e ?f }", format=CSV))
             done = False
 
             async def ask_on() -> None:
@@ -556,8 +560,8 @@ def test_a_remote_endpoint_answers_like_our_own(live_server: str, tiny_release: 
             table = offer in TABLES
             query = "SELECT ?s { ?s ?p ?o }" if table else "CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }"
             async with Pool(DATASET) as pool:
-                expected = await read_page(await pool.evaluate(query, format=offer))
-            reply = await remote.evaluate(query, format=offer)
+                expected = await read_page(await pool.evaluate(Query(query, format=offer)))
+            reply = await remote.evaluate(Query(query, format=offer))
             assert reply.release == tiny_release.name
             assert len(await read_page(reply)) == len(expected)
         counted = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"
@@ -583,11 +587,11 @@ def test_a_remote_endpoint_is_held_to_the_same_limits(live_server: str) -> None:
         ):
             with pytest.raises(error):
                 await ask(remote, query)
-        reply = await remote.evaluate(ENDLESS, format=CSV)
+        reply = await remote.evaluate(Query(ENDLESS, format=CSV))
         await reply.aclose()
         assert b"true" in await ask(remote)
         with pytest.raises((QueryTimeout, QuerySizeError)):
-            reply = await remote.evaluate(ENDLESS, format=CSV)
+            reply = await remote.evaluate(Query(ENDLESS, format=CSV))
             await asyncio.sleep(1)
             await read_page(reply)
         with pytest.raises(QueryTimeout):

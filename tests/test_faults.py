@@ -17,7 +17,7 @@ import pytest
 from conftest import tree, tree_memory, until, zygotes
 
 from digiden_kg.engine.pool import Pool
-from digiden_kg.engine.seam import Limits
+from digiden_kg.engine.seam import Limits, Query
 from digiden_kg.exceptions import QueryError, QueryInterrupted, QueryLengthError, ReleaseError
 from digiden_kg.release import DATASET as NAME
 from digiden_kg.release import MANIFEST, Release, sha256
@@ -49,7 +49,7 @@ def run(test: Callable[[Pool], Awaitable[None]], *, workers: int = 2, **limits: 
 
 
 async def ask(pool: Pool, query: str = "ASK {}", client: str | None = None) -> bytes:
-    reply = await pool.evaluate(query, format=JSON, client=client)
+    reply = await pool.evaluate(Query(query, format=JSON, client=client))
     return b"".join([chunk async for chunk in reply])
 
 
@@ -62,7 +62,7 @@ def processes() -> tuple[int, list[int]]:
 def test_a_worker_killed_during_a_stream_breaks_that_stream_alone() -> None:
     async def test(pool: Pool) -> None:
         before = set(processes()[1])
-        reply = await pool.evaluate(ENDLESS, format=CSV)
+        reply = await pool.evaluate(Query(ENDLESS, format=CSV))
         async for _ in reply:
             break
         # The one that streams is the one that is niced.
@@ -322,7 +322,9 @@ def test_look_ups_are_answered_while_a_hundred_hostile_queries_run() -> None:
             for query in queue:
                 end = "answer"
                 try:
-                    reply = await pool.evaluate(query, format=CSV, client="attacker", timeout=1)
+                    reply = await pool.evaluate(
+                        Query(query, format=CSV, client="attacker", timeout=1)
+                    )
                     async for _ in reply:
                         pass
                 except QueryError as error:

@@ -10,7 +10,7 @@ import pytest
 from pyoxigraph import Store
 
 from digiden_kg.engine.local import Local
-from digiden_kg.engine.seam import Engine, select
+from digiden_kg.engine.seam import Engine, Query, select
 from digiden_kg.exceptions import QuerySyntaxError, ReleaseError
 from digiden_kg.results import GRAPHS, TABLES, write_results
 
@@ -61,5 +61,5 @@ def test_every_format_says_what_the_store_says(query: str, formats: tuple, tmp_p
     for chosen in formats:
         expected = io.BytesIO()
         write_results(store.query(query), expected, chosen)
-        reply = asyncio.run(engine.evaluate(query, format=chosen))
+        reply = asyncio.run(engine.evaluate(Query(query, format=chosen)))
         assert b"".join(reply.whole or []) == expected.getvalue(), chosen.name

@@ -6,6 +6,7 @@ Tables (SELECT, ASK) and graphs (CONSTRUCT, DESCRIBE) have formats of their own;
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -146,7 +147,8 @@ def find_format(offers: Sequence[Format], name: str) -> Chosen:
     raise _no_format(name, offers)
 
 
-def negotiate(offers: Sequence[Format], accept: str | None) -> Chosen:
+@functools.lru_cache(maxsize=64)  # the headers of a few programs come over and over
+def negotiate(offers: tuple[Format, ...], accept: str | None) -> Chosen:
     """Return the format that an ``Accept`` header prefers (RFC 9110, section 12.5.1).
 
     The quality of a media type is that of the most specific range that covers it. Among equals, a

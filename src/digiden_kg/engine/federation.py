@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol, Self
 from pyoxigraph import BlankNode, QueryResultsFormat, parse_query_results
 
 from digiden_kg.engine.remote import Remote
-from digiden_kg.engine.seam import Engine, EngineState, Limits, Reply, read_page
+from digiden_kg.engine.seam import Engine, EngineState, Limits, Query, Reply, read_page
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
@@ -27,7 +27,7 @@ from digiden_kg.exceptions import (
     QueryLimitError,
     QuerySizeError,
 )
-from digiden_kg.results import TABLES, Answer, Format, read_answer
+from digiden_kg.results import TABLES, Answer, read_answer
 from digiden_kg.syntax import Token, asks_others, tokens
 
 ROWS = 2_000
@@ -83,37 +83,16 @@ class Federated:
         """Answer from another dataset; see :class:`digiden_kg.engine.seam.Engine`."""
         await self._engine.switch(dataset, release)
 
-    async def evaluate(
-        self,
-        query: str,
-        *,
-        format: Format,
-        base_iri: str | None = None,
-        default_graphs: Sequence[str] = (),
-        named_graphs: Sequence[str] = (),
-        timeout: float | None = None,
-        client: str | None = None,
-    ) -> Reply:
+    async def evaluate(self, query: Query) -> Reply:
         """Return an answer; see :class:`digiden_kg.engine.seam.Engine`."""
-        self.limits.check_length(query)
-        if asks_others(query):
-            limit = self.limits.of_time(timeout)
-            query = await self._resolve(query, base_iri, limit, client)
-        return await self._engine.evaluate(
-            query,
-            format=format,
-            base_iri=base_iri,
-            default_graphs=default_graphs,
-            named_graphs=named_graphs,
-            timeout=timeout,
-            client=client,
-        )
+        self.limits.check_length(query.text)
+        if asks_others(query.text):
+            query = replace(query, text=await self._resolve(query))
+        return await self._engine.evaluate(query)
 
-    async def _resolve(
-        self, query: str, base_iri: str | None, limit: float, client: str | None
-    ) -> str:
+    async def _resolve(self, query: Query) -> str:
         """Return a query with the answers of others in place of what it asks them."""
-        prologue, parts = _read(query)
+        prologue, parts = _read(query.text)
         for part in parts:
             if part.endpoint not in self._remotes:
                 raise QueryForbidden(
@@ -122,33 +101,25 @@ class Federated:
                 )
         try:
             async with asyncio.TaskGroup() as group:
-                asked = [
-                    group.create_task(self._ask(part, prologue, base_iri, limit, client))
-                    for part in parts
-                ]
+                asked = [group.create_task(self._ask(part, prologue, query)) for part in parts]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         pieces, end = [], 0
         for part, task in zip(parts, asked, strict=True):
-            pieces += [query[end : part.start], task.result()]
+            pieces += [query.text[end : part.start], task.result()]
             end = part.end
-        whole = "".join([*pieces, query[end:]])
+        whole = "".join([*pieces, query.text[end:]])
         if len(whole.encode()) > self.limits.max_query:
             raise QuerySizeError("bytes", self.limits.max_query)
         return whole
 
-    async def _ask(
-        self, part: _Part, prologue: str, base_iri: str | None, limit: float, client: str | None
-    ) -> str:
+    async def _ask(self, part: _Part, prologue: str, query: Query) -> str:
         """Return the rows of one endpoint as a group of the query."""
         try:
-            reply = await self._remotes[part.endpoint].evaluate(
-                f"{prologue}SELECT * {part.pattern}",
-                format=TABLES[0],
-                base_iri=base_iri,
-                timeout=limit,
-                client=client,
-            )
+            text = f"{prologue}SELECT * {part.pattern}"
+            limit = self.limits.of_time(query.timeout)
+            asked = Query(text, TABLES[0], query.base_iri, timeout=limit, client=query.client)
+            reply = await self._remotes[part.endpoint].evaluate(asked)
             content = await read_page(reply)
             results = parse_query_results(content, format=QueryResultsFormat.JSON)
             return _values(read_answer(results))

@@ -23,10 +23,10 @@ from pyoxigraph import (
 )
 
 from digiden_kg.engine.guard import inspect
-from digiden_kg.engine.seam import EngineState, Reply, Tabular
+from digiden_kg.engine.seam import EngineState, Query, Reply, Tabular
 from digiden_kg.engine.zygote import load
 from digiden_kg.exceptions import QueryError, ReleaseError
-from digiden_kg.results import Answer, Format, Results, read_answer, write_results
+from digiden_kg.results import Answer, Results, read_answer, write_results
 from digiden_kg.syntax import syntax_error
 
 _KEPT = 4
@@ -54,23 +54,14 @@ class Local(Tabular):
         load(self._store, dataset)
         self._answer = functools.lru_cache(maxsize=_KEPT)(self._evaluate)
 
-    async def evaluate(
-        self,
-        query: str,
-        *,
-        format: Format,
-        base_iri: str | None = None,
-        default_graphs: Sequence[str] = (),
-        named_graphs: Sequence[str] = (),
-        timeout: float | None = None,
-        client: str | None = None,
-    ) -> Reply:
+    async def evaluate(self, query: Query) -> Reply:
         """Return a whole answer; there is no limit of time."""
         output = io.BytesIO()
         with _in_words():
-            answer = self._answer(query, tuple(default_graphs), tuple(named_graphs), base_iri)
+            graphs = tuple(query.default_graphs), tuple(query.named_graphs)
+            answer = self._answer(query.text, *graphs, query.base_iri)
             results = parse_query_results(answer, _JSON) if isinstance(answer, bytes) else answer
-            write_results(results, output, format)
+            write_results(results, output, query.format)
         return Reply(self._release, [output.getvalue()], None)
 
     def _evaluate(

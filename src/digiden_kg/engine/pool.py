@@ -21,14 +21,13 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from digiden_kg.engine.generation import Ended, Generation, Worker
 from digiden_kg.engine.guard import DEPTH, SHORT, inspect
 from digiden_kg.engine.lane import Lane
-from digiden_kg.engine.seam import EngineState, Limits, Reply
+from digiden_kg.engine.seam import EngineState, Limits, Query, Reply
 from digiden_kg.engine.worker import DATA, ERROR, REQUEST
 from digiden_kg.exceptions import (
     QueryBusy,
@@ -41,7 +40,6 @@ from digiden_kg.exceptions import (
     QuerySyntaxError,
     QueryTimeout,
 )
-from digiden_kg.results import Format
 
 _HELD = 256 * 1024
 """Bytes of an answer that are held back in the quick lane."""
@@ -243,44 +241,33 @@ class Pool:
             restarts={what: n + now.restarts[what] for what, n in self._restarts.items()},
         )
 
-    async def evaluate(
-        self,
-        query: str,
-        *,
-        format: Format,
-        base_iri: str | None = None,
-        default_graphs: Sequence[str] = (),
-        named_graphs: Sequence[str] = (),
-        timeout: float | None = None,
-        client: str | None = None,
-    ) -> Reply:
+    async def evaluate(self, query: Query) -> Reply:
         """Return an answer; see :class:`digiden_kg.engine.seam.Engine`."""
-        self.limits.check_length(query)
-        short = len(query) <= SHORT
+        self.limits.check_length(query.text)
+        short = len(query.text) <= SHORT
         if short:
-            inspect(query)
-        limit = self.limits.of_time(timeout)
+            inspect(query.text)
         request = {
-            "query": query,
+            "query": query.text,
             "inspect": not short,
-            "format": format.name,
-            "base_iri": base_iri,
-            "default_graphs": list(default_graphs),
-            "named_graphs": list(named_graphs),
-            "timeout": limit,
+            "format": query.format.name,
+            "base_iri": query.base_iri,
+            "default_graphs": list(query.default_graphs),
+            "named_graphs": list(query.named_graphs),
+            "timeout": self.limits.of_time(query.timeout),
             "memory": self.limits.memory,
             "max_rows": self.limits.max_rows,
             "max_bytes": self.limits.max_bytes,
         }
         for _ in range(self._size + 1):
             try:
-                return await self._begin(request, client)
+                return await self._begin(request, query.client)
             except QueryInterrupted:
                 # Somebody else ended the worker, and nothing was sent: the query is not to blame.
                 # Others may have ended with it, which is not known before they let go of all
                 # their memory, so there are as many tries as workers, and one.
                 await asyncio.sleep(_MOMENT)
-        return await self._begin(request, client)
+        return await self._begin(request, query.client)
 
     async def _begin(self, request: dict[str, Any], client: str | None) -> Reply:
         run = await self._enter(self._quick, request, client)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ import httpx
 
 from digiden_kg.engine.guard import inspect
 from digiden_kg.engine.lane import Lane
-from digiden_kg.engine.seam import EngineState, Limits, Reply
+from digiden_kg.engine.seam import EngineState, Limits, Query, Reply
 from digiden_kg.exceptions import (
     FormatError,
     QueryBusy,
@@ -214,35 +214,24 @@ class Remote:
             " / 外部エンジンのデータはここでは切り替えられません。"
         )
 
-    async def evaluate(
-        self,
-        query: str,
-        *,
-        format: Format,
-        base_iri: str | None = None,
-        default_graphs: Sequence[str] = (),
-        named_graphs: Sequence[str] = (),
-        timeout: float | None = None,
-        client: str | None = None,
-    ) -> Reply:
+    async def evaluate(self, query: Query) -> Reply:
         """Return an answer; see :class:`digiden_kg.engine.seam.Engine`."""
-        self.limits.check_length(query)
-        inspect(query)
-        limit = self.limits.of_time(timeout)
-        if base_iri:
-            query = f"BASE <{base_iri}> {query}"
+        self.limits.check_length(query.text)
+        inspect(query.text)
+        limit = self.limits.of_time(query.timeout)
+        base = f"BASE <{query.base_iri}> " if query.base_iri else ""
         request = self._client.build_request(
             "POST",
             self._address,
             data={
-                "query": query,
-                "default-graph-uri": list(default_graphs),
-                "named-graph-uri": list(named_graphs),
+                "query": base + query.text,
+                "default-graph-uri": list(query.default_graphs),
+                "named-graph-uri": list(query.named_graphs),
             },
-            headers={"Accept": format.media_types[0], "Accept-Encoding": "identity"},
+            headers={"Accept": query.format.media_types[0], "Accept-Encoding": "identity"},
         )
-        await self._lane.enter(client, limit)
-        exchange = _Exchange(self, format, limit)
+        await self._lane.enter(query.client, limit)
+        exchange = _Exchange(self, query.format, limit)
         try:
             await exchange.begin(self._client, request)
             self._reachable = True

@@ -128,30 +128,30 @@ class Reply(AsyncIterator[bytes]):
             await source.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query, what it is asked of, and how the answer is wanted."""
+
+    text: str
+    format: Format
+    """How the answer is written."""
+    base_iri: str | None = None
+    """What relative IRIs are relative to."""
+    default_graphs: Sequence[str] = ()
+    """Graphs that together are the default graph, instead of the query's."""
+    named_graphs: Sequence[str] = ()
+    """Graphs that the query may name, instead of its own."""
+    timeout: float | None = None
+    """Seconds that it may take, if fewer than the limit."""
+    client: str | None = None
+    """Who asks; clients take turns where queries have to wait."""
+
+
 class Engine(Protocol):
     """What answers queries."""
 
-    async def evaluate(
-        self,
-        query: str,
-        *,
-        format: Format,
-        base_iri: str | None = None,
-        default_graphs: Sequence[str] = (),
-        named_graphs: Sequence[str] = (),
-        timeout: float | None = None,
-        client: str | None = None,
-    ) -> Reply:
+    async def evaluate(self, query: Query) -> Reply:
         """Return an answer as soon as it is known that there is one.
-
-        Args:
-            query: Text of the query.
-            format: How the answer is written.
-            base_iri: What relative IRIs are relative to.
-            default_graphs: Graphs that together are the default graph, instead of the query's.
-            named_graphs: Graphs that the query may name, instead of its own.
-            timeout: Seconds that it may take, if fewer than the limit.
-            client: Who asks; clients take turns where queries have to wait.
 
         Raises:
             QuerySyntaxError: The text is no query.
@@ -208,13 +208,8 @@ async def select(
     """
     if isinstance(engine, Tabular):
         return engine.table(query, default_graphs=default_graphs, named_graphs=named_graphs)
-    reply = await engine.evaluate(
-        query,
-        format=TABLES[0],
-        default_graphs=default_graphs,
-        named_graphs=named_graphs,
-        client=client,
-    )
+    asked = Query(query, TABLES[0], None, default_graphs, named_graphs, client=client)
+    reply = await engine.evaluate(asked)
     return read_answer(parse_query_results(await read_page(reply), format=QueryResultsFormat.JSON))
 
 

@@ -149,11 +149,12 @@ def create_app(
     app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
     problems.install(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    # What is asked for most often comes first, because routes are tried in this order.
+    add_endpoint(app, site)
     add_datasets(app, site, dumps)
-    add_things(app, site)  # among the first, because nothing is asked for as often
+    add_things(app, site)
     add_start(app, site)
     add_questions(app, site)
-    add_endpoint(app, site)
     add_builder(app, site)
     add_state(app, site, sums, settings.metrics)
     add_downloads(app, site, dumps)

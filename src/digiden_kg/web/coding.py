@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from collections.abc import AsyncGenerator, Callable
@@ -14,6 +15,7 @@ _ELEMENT = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*
 _GZIP = 16 + zlib.MAX_WBITS
 
 
+@functools.lru_cache(maxsize=64)
 def choose(accept: str | None) -> str | None:
     """Return the coding that an ``Accept-Encoding`` header prefers, None for none."""
     qualities: dict[str, float] = {}

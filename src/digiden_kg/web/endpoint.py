@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from digiden_kg import metadata, vocab
 from digiden_kg.describe import labels_of
-from digiden_kg.engine.seam import read_page
+from digiden_kg.engine.seam import Query, read_page
 from digiden_kg.exceptions import QueryError, QuerySyntaxError
 from digiden_kg.normalize import fold
 from digiden_kg.questions import Question
@@ -112,13 +112,9 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
             table = table_of(answer, language, await site.headings(), labels)
             drawn = None if site.release.is_draft else await any_map(site, answer, language)
         elif asked.query is not None:
-            chunks = await site.engine.evaluate(
-                asked.query,
-                format=GRAPHS[0],
-                default_graphs=default,
-                named_graphs=named,
-                client=access.CLIENT.get(),
-            )
+            client = access.CLIENT.get()
+            posed = Query(asked.query, GRAPHS[0], None, default, named, client=client)
+            chunks = await site.engine.evaluate(posed)
             text = (await read_page(chunks)).decode("utf-8")
             seconds = time.perf_counter() - started
     except QueryError as caught:

@@ -29,7 +29,7 @@ from fastapi.responses import StreamingResponse
 from pyoxigraph import NamedNode
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from digiden_kg.engine.seam import PAGE, Engine, Reply
+from digiden_kg.engine.seam import PAGE, Engine, Query, Reply
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import Chosen, RowCount
 from digiden_kg.syntax import normalise, query_form, words
@@ -367,15 +367,16 @@ class Answers:
         """Have the engine answer; keep the coded answer where it is whole and small enough."""
         assert plan.asked.query is not None
         try:
-            chunks = await self.engine.evaluate(
+            query = Query(
                 plan.asked.query,
-                format=plan.chosen.format,
-                base_iri=self._base,
-                default_graphs=plan.asked.default_graphs,
-                named_graphs=plan.asked.named_graphs,
-                timeout=plan.asked.timeout,
-                client=CLIENT.get(),
+                plan.chosen.format,
+                self._base,
+                plan.asked.default_graphs,
+                plan.asked.named_graphs,
+                plan.asked.timeout,
+                CLIENT.get(),
             )
+            chunks = await self.engine.evaluate(query)
             if chunks.release != plan.release:
                 await chunks.aclose()
                 raise _SwitchedError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from digiden_kg.engine.seam import read_page
+from digiden_kg.engine.seam import Query, read_page
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import TABLES
 from digiden_kg.web import access, problems
@@ -34,7 +34,8 @@ def add_state(app: FastAPI, site: Site, sums: access.Sums, readers: str) -> None
     @page_route(app, "/ready", site)
     async def ready(request: Request) -> Response:
         try:
-            await read_page(await site.engine.evaluate("ASK {}", format=TABLES[0], timeout=_READY))
+            query = Query("ASK {}", TABLES[0], timeout=_READY)
+            await read_page(await site.engine.evaluate(query))
         except QueryError as error:
             return problems.problem(
                 request,

@@ -16,7 +16,7 @@ from pyoxigraph import Literal, NamedNode
 
 from digiden_kg import vocab
 from digiden_kg.describe import CONTEXT, context, context_version, label_in, labels_of
-from digiden_kg.engine.seam import read_page
+from digiden_kg.engine.seam import Query, read_page
 from digiden_kg.questions import Text
 from digiden_kg.results import GRAPHS, HTML, Term, find_format
 from digiden_kg.web import access, diagram, problems
@@ -94,8 +94,8 @@ async def _vocabulary(site: Site, request: Request, name: str, end: str) -> Resp
     headers = {**VARY, "Link": links_of(vocab.BASE + name, f"/{name}")}
     if chosen.format is not HTML:
         query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-        client = access.CLIENT.get()
-        reply = await site.engine.evaluate(query, format=chosen.format, client=client)
+        asked = Query(query, chosen.format, client=access.CLIENT.get())
+        reply = await site.engine.evaluate(asked)
         content = await read_page(reply)
         return tagged(request, content, chosen, headers)
     language = language_of(request)
