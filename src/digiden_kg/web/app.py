@@ -54,7 +54,15 @@ from digiden_kg.web.things import add_things
 from digiden_kg.web.vocabularies import add_vocabularies
 
 _POSTED = re.compile(r"/sparql(\.\w+)?|/api/reconcile")
-_EXPOSED = "Age, Content-Disposition, ETag, Digiden-Release, Retry-After"
+_ALWAYS = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"Age, Content-Disposition, ETag, Digiden-Release, Retry-After",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
 
 
 class _Headers:
@@ -72,12 +80,9 @@ class _Headers:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_ALWAYS]
                 headers = MutableHeaders(scope=message)
-                headers["Access-Control-Allow-Origin"] = "*"
-                headers["Access-Control-Expose-Headers"] = _EXPOSED
                 headers.setdefault("Digiden-Release", self._site.release.name)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
                 headers.setdefault("Content-Security-Policy", POLICY)
             await send(message)
 
