@@ -8,6 +8,7 @@ import io
 import re
 
 import httpx
+import openpyxl
 import pytest
 from playwright.sync_api import Browser, expect
 from rdflib import Graph
@@ -51,6 +52,29 @@ def test_the_answer_says_how_much_it_knows(web: httpx.Client) -> None:
     assert '<td class="concluded">Inferred</td>' in text
     empty = page(web, "telework-activities-by-word?word=zzz", "en")
     assert "That does not mean that there is none." in empty
+
+
+def test_amounts_are_told_in_words_and_exactly(web: httpx.Client) -> None:
+    # The document prints 661,074千円 for the project of 小田原市.
+    text = page(web, "projects-of-a-body?body=142069")
+    assert '<td class="number" title="661,074,000円">6.61億円</td>' in text
+    text = page(web, "projects-of-a-body?body=142069", "en")
+    assert '<td class="number" title="661,074,000 yen">661.07 million yen</td>' in text
+    answer = web.get("/questions/projects-of-a-body?body=142069&format=csv").text
+    assert ",661074000," in answer
+    book = web.get("/questions/projects-of-a-body?body=142069&format=xlsx&lang=ja").content
+    sheet = openpyxl.load_workbook(io.BytesIO(book), read_only=True).worksheets[0]
+    heads, row = list(sheet.iter_rows(values_only=True))[:2]
+    assert row[heads.index("事業費（円）")] == 661074000
+
+
+def test_a_note_calls_columns_what_the_table_calls_them(web: httpx.Client) -> None:
+    text = page(web, "adopters-of-a-model-service")
+    assert "私たちの分類で、「確からしさ」に示します" in text
+    text = page(web, "members-of-a-project")
+    assert "「名前が分かるか」がfalseのものは" in text
+    text = page(web, "members-of-a-project", "en")
+    assert "“Name known” is false for" in text
 
 
 def test_a_chart_or_map_is_drawn_where_the_question_says_so(web: httpx.Client) -> None:

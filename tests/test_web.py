@@ -16,6 +16,7 @@ from digiden_kg.questions import (
     TERMS_QUERY,
     evaluate,
     heading,
+    load_amounts,
     load_headings,
     load_questions,
     read_terms,
@@ -224,10 +225,11 @@ def test_every_column_and_tag_of_a_question_has_words() -> None:
     ontology.load(path=PROJECT / "ontology" / "digiden.ttl")
     terms = read_terms(evaluate(ontology, TERMS_QUERY).rows)
     listed = load_headings(PROJECT / "queries" / "columns.csv")
-    used = set()
+    used, columns = set(), set()
     for question in load_questions(PROJECT / "queries" / "questions"):
         assert not set(question.tags) - TAGS.keys()
         for column in evaluate(Store(), question.text).columns:
+            columns.add(column)
             found = heading(column, {**terms, **listed})
             assert found, f"{question.slug}: add {column} to queries/columns.csv"
             used |= {name for name, text in listed.items() if text is found}
@@ -239,6 +241,7 @@ def test_every_column_and_tag_of_a_question_has_words() -> None:
             used |= {name for name, text in listed.items() if any(text is f for f in found)}
     used.add("count")  # what the builder counts
     assert listed.keys() == used, "queries/columns.csv names what no question shows"
+    assert load_amounts(PROJECT / "queries" / "columns.csv") <= columns
 
 
 def test_columns_have_headings(client: httpx.Client) -> None:

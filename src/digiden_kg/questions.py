@@ -396,8 +396,16 @@ def load_headings(file: Path) -> dict[str, Text]:
     """Read what columns are called that no class or property of the ontology explains."""
     with file.open(encoding="utf-8", newline="") as lines:
         return {
-            row["name"]: {each: row[each] for each in _LANGUAGES} for row in csv.DictReader(lines)
+            row["name"]: {each: row[each] for each in _LANGUAGES}
+            for row in csv.DictReader(lines)
+            if row["ja"]
         }
+
+
+def load_amounts(file: Path) -> frozenset[str]:
+    """Read which columns hold amounts in yen."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return frozenset(row["name"] for row in csv.DictReader(lines) if row["unit"] == "yen")
 
 
 TERMS_QUERY = f"""PREFIX rdfs: <{vocab.PREFIXES["rdfs"]}>

@@ -198,7 +198,9 @@ async def _page(site: Site, request: Request, figure: Figure, text: str) -> Resp
         map=map_,
         view=view,
         message=_message(figure, values, ranked, names, language),
-        table=table_of(dataclasses.replace(answer, rows=rows), language, headings),
+        table=table_of(
+            dataclasses.replace(answer, rows=rows), language, headings, amounts=site.amounts
+        ),
         codes=ranked,
         chosen=_chosen(chosen, names, values, figure, language),
         bodies=[each for each in bodies if chosen in (None, each["code"])],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,7 +119,8 @@ async def _page(
     try:
         text = bind()
         answer = await site.ask(text)
-        table = await _certain(site, table_of(answer, language, await site.headings()), language)
+        table = table_of(answer, language, await site.headings(), amounts=site.amounts)
+        table = await _certain(site, table, language)
         drawn = await _map(site, question, answer, language)
     except QueryError as caught:
         error = caught
@@ -150,6 +152,7 @@ async def _page(
         found=_found(answer, await site.headings(), language) if answer else [],
         certainties=await _certainties(site, answer, language) if answer else [],
         share=_share(answer) if answer else None,
+        note=await _note(site, question, answer, language),
         chart=_chart(question, language) if answer and answer.rows else None,
         map=drawn,
         figure=_heading(question, await site.headings(), language),
@@ -238,6 +241,25 @@ async def _certainties(site: Site, answer: Answer, language: str) -> list[tuple[
     names = await _certainty_names(site, language)
     counts = Counter(getattr(row[columns[0]], "value", "") for row in answer.rows)
     return [(names.get(code, code), counts[code]) for code in _CERTAINTIES if counts[code]]
+
+
+async def _note(site: Site, question: Question, answer: Answer | None, language: str) -> str | None:
+    """Return what is said of the answer, with the words of the page for what the query calls so."""
+    if not question.complete or not answer:
+        return None
+    headings = await site.headings()
+    words = {name: (heading(name, headings) or {}).get(language) for name in answer.columns}
+    if _certainty_columns(answer.columns):
+        words |= await _certainty_names(site, language)
+    marked = "「{}」" if language == "ja" else "“{}”"
+
+    def told(match: re.Match[str]) -> str:
+        # "named" and "published" are English words too, besides being columns.
+        name = match[0]
+        word = words.get(name) if language == "ja" or not name.islower() else None
+        return marked.format(word) if word else name
+
+    return re.sub(r"[A-Za-z][A-Za-z0-9]*", told, question.complete[language])
 
 
 def _share(answer: Answer) -> tuple[int, int] | None:

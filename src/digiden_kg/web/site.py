@@ -8,7 +8,7 @@ import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
@@ -34,6 +34,7 @@ from digiden_kg.questions import (
     Text,
     fill_slots,
     heading,
+    load_amounts,
     load_headings,
     load_questions,
     read_choices,
@@ -124,6 +125,7 @@ class _Known:
     release: Release
     questions: Mapping[str, Question]
     columns: Mapping[str, Text]
+    amounts: frozenset[str]
     reused: Mapping[str, Text]
     choices: dict[str, tuple[Choice, ...]] = field(default_factory=dict)
     graphs: list[Answer] = field(default_factory=list)
@@ -135,12 +137,18 @@ class _Known:
 
 def _read(release: Release, settings: Settings) -> _Known:
     if release.is_draft:
-        return _Known(release, {}, {}, {})
+        return _Known(release, {}, {}, frozenset(), {})
     listed = load_questions(settings.queries_dir / "questions")
-    columns = load_headings(settings.queries_dir / "columns.csv")
+    columns = settings.queries_dir / "columns.csv"
     terms = settings.queries_dir / "terms.csv"
     reused = load_headings(terms) if terms.is_file() else {}
-    return _Known(release, {each.slug: each for each in listed}, columns, reused)
+    return _Known(
+        release,
+        {each.slug: each for each in listed},
+        load_headings(columns),
+        load_amounts(columns),
+        reused,
+    )
 
 
 class Site:
@@ -433,6 +441,11 @@ class Site:
             known.terms.update({**found, **known.columns})
         return known.terms
 
+    @property
+    def amounts(self) -> frozenset[str]:
+        """Columns that hold amounts in yen."""
+        return self._known.amounts
+
     def _picture(self, request: Request) -> str | None:
         """Return the image that others show of all pages of a site of files in one language.
 
@@ -598,12 +611,18 @@ class Cell:
     iri: str | None
     number: bool
     language: str | None
+    exact: str | None = None
+    """All digits of an amount that the text tells in short."""
     guess: bool = False
     """Whether it says that something is concluded, not stated."""
 
 
 def table_of(
-    answer: Answer, language: str, names: Mapping[str, Text], labels: Labels | None = None
+    answer: Answer,
+    language: str,
+    names: Mapping[str, Text],
+    labels: Labels | None = None,
+    amounts: Container[str] = (),
 ) -> dict[str, Any]:
     """Return a result as a page shows it: an IRI and its label are one cell with a link.
 
@@ -612,6 +631,7 @@ def table_of(
         language: The reader's.
         names: What columns are called.
         labels: What the IRIs are called that have no column of labels beside them.
+        amounts: Columns that hold yen, to be told in words.
     """
     columns = answer.columns
     beside = {name: columns.index(f"{name}Label") for name in columns if f"{name}Label" in columns}
@@ -621,7 +641,12 @@ def table_of(
         if name.removesuffix("Label") not in beside or name in beside
     ]
     rows = [
-        [_cell(row, index, beside.get(name), language, labels or {}) for index, name in shown]
+        [
+            _amount(row[index], language)
+            if name in amounts and is_number(row[index])
+            else _cell(row, index, beside.get(name), language, labels or {})
+            for index, name in shown
+        ]
         for row in answer.rows[:SHOWN]
     ]
     return {
@@ -639,6 +664,12 @@ def iris_without_names(answer: Answer) -> list[str]:
     ]
     terms = (row[index] for row in answer.rows[:SHOWN] for index in bare)
     return list(dict.fromkeys(term.value for term in terms if isinstance(term, NamedNode)))
+
+
+def _amount(term: Term | None, language: str) -> Cell:
+    text = cell_text(term)
+    exact = wording.full_yen(text, language)
+    return Cell(wording.yen(text, language), None, None, True, None, exact)
 
 
 def _cell(

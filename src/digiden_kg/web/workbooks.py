@@ -30,6 +30,7 @@ async def workbook(
     """
     language, names = language_of(request), await site.headings()
     answer = await site.ask(query)
+    yen = {"ja": "（円）", "en": " (yen)"}[language]
     output = io.BytesIO()
     write_xlsx(
         answer,
@@ -37,6 +38,7 @@ async def workbook(
         title=title,
         headings={
             column: (heading(column, names) or {}).get(language, column)
+            + (yen if column in site.amounts else "")
             for column in answer.columns
         },
         notes=[
