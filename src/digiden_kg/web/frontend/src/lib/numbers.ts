@@ -3,7 +3,7 @@ import type { Language } from "./page";
 
 /** Return a number in short words: 22.8億, 2.28 billion. */
 export function short(value: number, language: Language): string {
-  const options = { notation: "compact", compactDisplay: "long", maximumFractionDigits: 2 } as const;
+  const options = { notation: "compact", compactDisplay: "long", maximumFractionDigits: 2, useGrouping: "always" } as const;
   return new Intl.NumberFormat(language, options).format(value);
 }
 
