@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PROJECT
@@ -24,6 +26,8 @@ from digiden_kg.settings import load_settings
 
 ODAWARA, KIBICHUO, YAHIKO, YOKOHAMA = "142069", "336815", "153427", "141003"
 OKAYAMA, KANAGAWA, FUKUSHIMA = "330001", "140007", "070009"
+HAKODATE, AOMORI = "012025", "022012"
+"""Two that the document does not name: one in a prefecture of others that it does, one not."""
 LANGUAGES = ("ja", "en")
 CHOSEN = [
     {"body": [ODAWARA, KIBICHUO]},
@@ -32,6 +36,7 @@ CHOSEN = [
     {"body": [ODAWARA, KIBICHUO, OKAYAMA], "show": "only"},
     {"body": [ODAWARA, "222062"], "show": "both"},
     {"body": [YOKOHAMA]},
+    {"body": [HAKODATE, AOMORI]},
 ]
 
 
@@ -68,6 +73,24 @@ def rows(page: Page) -> list[list[str]]:
     return [[_told(part) for cell in row for part in cell] for row in cells]
 
 
+def alike(page: Page) -> list[list[str]]:
+    """What stands in each section of bodies that are alike, and where it leads."""
+    page.locator("main h2").last.wait_for()
+    sections: list[list[list[str]]] = page.locator("main section").evaluate_all(
+        """all => all.map(section => [
+          [section.innerText.replace(/\\s+/g, " ").trim()],
+          [...section.querySelectorAll("a:not(.button)")].map(each => each.getAttribute("href")),
+          [...section.querySelectorAll(".guess, .button")].map(each => each.outerHTML
+            .replace(/ href=.*?(?= aria-label|>)/, "")),
+          [...section.querySelectorAll(".button")].map(each => {
+            const asked = new URL(each.href).searchParams;
+            return [...asked.getAll("body"), asked.get("show")].join(" ");
+          }),
+        ])"""
+    )
+    return [[_told(part) for parts in section for part in parts] for section in sections]
+
+
 def _told(part: str) -> str:
     """A text as it is, an address of the server or of files as the name of the file."""
     if part.startswith("/"):
@@ -90,12 +113,47 @@ def test_the_table_of_files_is_that_of_the_server(
     there = opened(browser, f"{real_server}/compare?{query}")
     here = compared(browser, root, language, **asked)
     assert rows(here) == rows(there)
+    assert alike(here) == alike(there)
     assert here.title() == there.title()
     chips = "nav.chips a"
     assert here.locator(chips).all_inner_texts() == there.locator(chips).all_inner_texts()
     assert here.locator("#add").is_visible() == (len(asked["body"]) < 4)
     closed(here)
     closed(there)
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    list(zip(CHOSEN, itertools.cycle(LANGUAGES), strict=False)),
+    ids=lambda asked: "-".join(asked["body"]) if isinstance(asked, dict) else asked,
+)
+def test_the_table_that_is_saved_is_that_of_the_server(
+    browser: Browser,  # noqa: F811
+    root: str,
+    web: httpx.Client,
+    asked: dict[str, list[str]],
+    language: str,
+) -> None:
+    page = compared(browser, root, language, **asked)
+    page.locator(".data-menu > summary").click()
+    with page.expect_download() as download:
+        page.locator(".data-menu").get_by_text("CSV", exact=True).click()
+    assert download.value.suggested_filename == "compare.csv"
+    there = web.get("/compare", params={**asked, "lang": language, "format": "csv"})
+    assert download.value.path().read_bytes() == there.content
+    closed(page)
+
+
+def test_a_body_that_is_alike_is_added(browser: Browser, root: str) -> None:  # noqa: F811
+    page = compared(browser, root, body=[ODAWARA])
+    button = page.locator("main section a.button").first
+    wanted = re.findall(r"body=(\d+)", button.get_attribute("href") or "")
+    assert wanted[0] == ODAWARA
+    button.click()
+    page.wait_for_url(lambda address: wanted[1] in address)
+    page.locator(".compared").wait_for()
+    assert page.locator("main section").count() == 2
+    closed(page)
 
 
 def test_what_the_document_says_stands_in_the_cells(browser: Browser, root: str) -> None:  # noqa: F811

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from digiden_kg import vocab
 from digiden_kg.describe import Labels, label_in
 from digiden_kg.normalize import fold
 from digiden_kg.profiles import Alike, Body, Fact, Profiles
@@ -208,52 +209,86 @@ async def _columns_file(site: Site, language: str) -> bytes:
             or body.iri in profiles.granted
             or profiles.populations.get(body.iri)
         )
+        known = frozenset(told)
+        # What the others are like follows from where and what they are: one speaks for all.
+        others = {
+            (body.prefecture, body.kind): body
+            for body in profiles.bodies.values()
+            if body not in known
+        }.values()
         names = {
-            **await _names(site, profiles, Asked(told, (), False, True)),
+            **await _names(site, profiles, replace(_NOBODY, bodies=(*told, *others))),
             **await site.labels(
                 iri for body in profiles.bodies.values() for iri in (body.iri, body.kind)
             ),
         }
-        record = _columns_record(told, profiles, names, language)
+        record = _columns_record(told, others, profiles, names, language)
         return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
     return await site.kept(f"columns-{language}", make)
 
 
 def _columns_record(
-    told: Sequence[Body], profiles: Profiles, names: Labels, language: str
+    told: Sequence[Body],
+    others: Iterable[Body],
+    profiles: Profiles,
+    names: Labels,
+    language: str,
 ) -> dict[str, Any]:
-    """Return all bodies, and of those that the document tells more of their columns.
+    """Return all bodies, of those that the document tells more of their columns, and what the
+    others, by prefecture and kind, are like.
 
     Names and addresses stand once in ``links`` and are named by their places elsewhere.
     """
     links: dict[tuple[str, str | None], int] = {}
+    item = _items(profiles, names, language)
 
     def place(link: tuple[str, str | None]) -> int:
         return links.setdefault(link, len(links))
 
-    def items(row: str, cell: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def record(line: int, each: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "line": line,
+            "project": place(each["project"]),
+            "sources": [place(source) for source in each["sources"]],
+            **{name: place(each[name]) for name in ("body", "thing") if each.get(name)},
+        }
+
+    def money(body: Body) -> list[dict[str, Any]]:
         return [
             {
-                **{name: place(each[name]) if each[name] else None for name in ("body", "project")},
-                "sources": [place(source) for source in each["sources"]],
-                **(
-                    {
-                        "words": wording.yen(each["amount"], language),
-                        "full": wording.full_yen(each["amount"], language),
-                    }
-                    if row == "money"
-                    else {
-                        "thing": place(each["thing"]) if each["thing"] else None,
-                        "targets": each["targets"],
-                        "stated": each["stated"],
-                    }
-                ),
+                **record(line, each),
+                "amount": each["amount"],
+                "words": wording.yen(each["amount"], language),
+                "full": wording.full_yen(each["amount"], language),
             }
-            for each in cell
+            for group in _money([body], profiles, names, language)
+            for line, said in enumerate(group["lines"])
+            for each in said["cells"][0]
         ]
 
-    def column(body: Body, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def facts(body: Body, row: str) -> list[dict[str, Any]]:
+        return [
+            {
+                **record(0 if row in _LISTS else place(_link(fact.value, names, language)), each),
+                **(
+                    {
+                        "targets": [
+                            (*shown, f"{target.value}{target.unit}")
+                            for shown, target in zip(
+                                each["targets"], profiles.targets[fact.value], strict=True
+                            )
+                        ]
+                    }
+                    if each["targets"]
+                    else {}
+                ),
+            }
+            for inside, fact in _held(body, profiles, (row,))
+            for each in [item(body, (inside, fact))]
+        ]
+
+    def column(body: Body) -> dict[str, Any]:
         said = _column(body, _NOBODY, profiles, names, language, _SHOW[0])
         return {
             "projects": said["projects"],
@@ -267,19 +302,27 @@ def _columns_record(
                 for value, period, heading, where in said["populations"]
             ],
             "cells": {
-                group["row"]: [
-                    [
-                        at if group["own"] else place((line["label"], line["address"])),
-                        items(group["row"], line["cells"][0]),
-                    ]
-                    for at, line in enumerate(group["lines"])
-                ]
-                for group in groups
+                "money": money(body),
+                **{row: facts(body, row) for row in (*_SETS, *_LISTS)},
             },
         }
 
-    grouped = {body: _groups([body], profiles, names, language, _SHOW[0]) for body in told}
+    def alike(body: Body) -> list[tuple[str, list[int], list[tuple[int, int]]]]:
+        return [
+            (
+                each.body.code,
+                [place((reason, None)) for reason in said["reasons"]],
+                [(place((label, where)), int(stated)) for label, where, stated in said["services"]],
+            )
+            for each in profiles.alike(body)[:_ALIKE]
+            for said in [_like(each, _NOBODY, names, language, _SHOW[0])]
+        ]
+
+    def kind_of(body: Body) -> str:
+        return f"{profiles.bodies[body.prefecture].code} {label_in(names, body.kind, language)}"
+
     return {
+        "base": vocab.BASE,
         "most": _MOST,
         "bodies": [
             [
@@ -290,7 +333,7 @@ def _columns_record(
             ]
             for body in profiles.bodies.values()
         ],
-        "columns": {body.code: column(body, groups) for body, groups in grouped.items()},
+        "columns": {body.code: column(body) for body in told},
         "published": {
             body.code: [
                 [
@@ -302,6 +345,14 @@ def _columns_record(
             for body in told
             if body.is_prefecture
         },
+        "alike": {
+            key: found
+            for key, body in (
+                *((body.code, body) for body in told),
+                *((kind_of(body), body) for body in others),
+            )
+            if (found := alike(body))
+        },
         "groups": [
             {
                 "title": group["title"],
@@ -309,8 +360,10 @@ def _columns_record(
                 "own": group["own"],
                 "lines": [line["label"] for line in group["lines"]] if group["own"] else [],
             }
-            for group in next(iter(grouped.values()), ())
+            for group in _groups(told[:1], profiles, names, language, _SHOW[0])
         ],
+        "money": list(_MONEY),
+        "table": _CSV,
         "links": list(links),
     }
 

@@ -4,6 +4,7 @@
  */
 import { Board, MANY } from "./lib/board";
 import { drawing, SIZE, shorten, type Dot, type Frame, type Line } from "./lib/drawing";
+import { save } from "./lib/files";
 import { settleGroups, settling } from "./lib/layout";
 import { Linked, type Data as Links } from "./lib/linked";
 import { loadJson } from "./lib/offline";
@@ -295,12 +296,6 @@ function button(words: string, act: (made: HTMLButtonElement) => void): HTMLButt
   const made = element("button", { type: "button" }, words);
   made.addEventListener("click", () => act(made));
   return made;
-}
-
-function save(name: string, content: Blob): void {
-  const link = element("a", { href: URL.createObjectURL(content), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function picture(): void {

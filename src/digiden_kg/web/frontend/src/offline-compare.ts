@@ -2,19 +2,23 @@
  * Compares bodies in a site of files: the address is the state; columns come from one file, which
  * the Python module `web/compare` makes, and stand side by side as `templates/compare.html` has them.
  */
+import { csv, dataMenu, file } from "./lib/files";
 import { loadJson, siteIndex, type Thing } from "./lib/offline";
 import { element, language, say } from "./lib/page";
 
 interface Item {
+  /** What it is of: a link, or the place of a line. */
+  line: number;
   /** Whose it is, where a column stands for more than one body. */
-  body: number | null;
+  body?: number;
   project: number;
+  /** Where the document states it; we concluded what it does not state. */
   sources: number[];
   /** Of a value of its own. */
-  thing?: number | null;
-  targets?: [year: string, value: string][];
-  stated?: boolean;
-  /** Of an amount: in short, and in full. */
+  thing?: number;
+  targets?: [year: string, words: string, value: string][];
+  amount?: number;
+  /** The amount in short, and in full. */
   words?: string;
   full?: string;
 }
@@ -23,10 +27,12 @@ interface Column {
   /** Named bodies in a prefecture. */
   area: number | null;
   populations: [value: string, period: string, source: number][];
-  /** By row: of each line what it is of (its place, or a link) and what stands in it. */
-  cells: Record<string, [line: number, items: Item[]][]>;
+  /** By row. */
+  cells: Record<string, Item[]>;
 }
 interface Data {
+  /** Start of all IRIs. */
+  base: string;
   most: number;
   /** Names, and where they lead. */
   links: [label: string, address: string | null][];
@@ -34,7 +40,12 @@ interface Data {
   columns: Record<string, Column>;
   /** By prefecture: grant types with their figures, each with its source. */
   published: Record<string, [kind: string, figures: [words: string, source: number][]][]>;
+  /** By the code of a body, else by its prefecture and kind: bodies like it, with services that it has not. */
+  alike: Record<string, [code: string, reasons: number[], services: [link: number, stated: number][]][]>;
   groups: { title: string; row: string; own: boolean; lines: string[] }[];
+  /** Rows of the first lines of money, and columns of the table that can be saved. */
+  money: string[];
+  table: string[];
 }
 type Body = Data["bodies"][number];
 
@@ -91,8 +102,8 @@ class Table {
     return this.link(at, { class: "source", title: heading, "aria-label": `${say("出典", "Source")}: ${heading}` }, words);
   }
 
-  private why({ stated, sources, project }: Item): Node[] {
-    if (stated) return spaced(sources.slice(0, 2).map((at) => this.source(at)));
+  private why({ sources, project }: Item): Node[] {
+    if (sources.length) return spaced(sources.slice(0, 2).map((at) => this.source(at)));
     const heading = this.label(project);
     const attributes = { class: "source", title: heading, "aria-label": `${say("理由", "Why")}: ${heading}` };
     return [this.link(project, attributes, say("理由", "why"))];
@@ -111,51 +122,52 @@ class Table {
       if (!items.length) return [unnamed(say("分からない", "unknown"))];
       return this.values(items, (item) => {
         const amount = element("strong", { title: item.full! }, item.words!);
-        const whose = item.body === null ? "" : `${this.label(item.body)} · `;
+        const whose = item.body === undefined ? "" : `${this.label(item.body)} · `;
         const from = element("small", {}, whose, this.link(item.project));
         return [amount, " ", ...spaced(item.sources.map((at) => this.source(at))), " ", element("br"), from];
       });
     }
     if (!own) {
       return this.values(items, (item) => [
-        ...(item.body === null ? [] : [this.link(item.body)]), ...mark(item.stated!), " ", ...this.why(item),
+        ...(item.body === undefined ? [] : [this.link(item.body)]), ...mark(isStated(item)), " ", ...this.why(item),
       ]);
     }
     return this.values(items, (item) => {
-      const made: (Node | string)[] = item.body === null ? [] : [element("small", {}, this.label(item.body)), " "];
-      made.push(this.link(item.thing!, item.stated ? {} : { class: "guess" }), ...mark(item.stated!), " ", ...this.why(item));
-      const targets = item.targets!.map(([year, value]) => `${say(`${year}年度`, `FY ${year}`)} ${value}`);
-      if (targets.length) made.push(element("br"), element("small", {}, targets.join(" → ")));
+      const made: (Node | string)[] = item.body === undefined ? [] : [element("small", {}, this.label(item.body)), " "];
+      made.push(this.link(item.thing!, isStated(item) ? {} : { class: "guess" }), ...mark(isStated(item)), " ", ...this.why(item));
+      const targets = item.targets?.map(([year, words]) => `${say(`${year}年度`, `FY ${year}`)} ${words}`);
+      if (targets) made.push(element("br"), element("small", {}, targets.join(" → ")));
       return made;
     });
   }
 
   /** Return the lines of a row that is shared: those that most bodies have come first. */
-  private shared(row: string): { label: HTMLElement; cells: Item[][] }[] {
-    const held = this.columns.map((column) => new Map(column.cells[row] ?? []));
+  private shared(row: string): number[] {
     const counts = new Map<number, number>();
-    for (const each of held) for (const line of each.keys()) counts.set(line, (counts.get(line) ?? 0) + 1);
-    const wanted = show === ALL ? undefined : show === ONLY ? 1 : held.length;
+    for (const { cells } of this.columns)
+      for (const line of new Set(cells[row]?.map((item) => item.line))) counts.set(line, (counts.get(line) ?? 0) + 1);
+    const wanted = show === ALL ? undefined : show === ONLY ? 1 : this.bodies.length;
     return [...counts]
       .filter(([, count]) => wanted === undefined || count === wanted)
       .sort(([a, x], [b, y]) => y - x || (this.label(a) < this.label(b) ? -1 : 1))
-      .map(([line]) => ({ label: this.link(line), cells: held.map((each) => each.get(line) ?? []) }));
+      .map(([line]) => line);
   }
 
   private group({ title, row, own, lines }: Data["groups"][number]): HTMLElement {
     const body = element("tbody");
     const width = String(this.bodies.length + 1);
-    const line = (label: Node | string, cells: Item[][]): HTMLElement =>
-      element("tr", {}, element("th", { scope: "row" }, label), ...cells.map((items) => element("td", {}, ...this.cell(row, own, items))));
+    const line = (label: Node | string, at: number): HTMLElement => {
+      const cells = this.columns.map((column) => (column.cells[row] ?? []).filter((item) => item.line === at));
+      return element("tr", {}, element("th", { scope: "row" }, label), ...cells.map((items) => element("td", {}, ...this.cell(row, own, items))));
+    };
     if (own) {
-      const held = this.columns.map((column) => new Map(column.cells[row] ?? []));
-      body.append(...lines.map((label, at) => line(label, held.map((each) => each.get(at) ?? []))));
+      body.append(...lines.map(line));
       return body;
     }
     body.append(element("tr", { class: "group" }, element("th", { scope: "rowgroup", colspan: width }, title)));
     const shared = this.shared(row);
     const words = say("資料に名前のあるものはありません", "none is named");
-    if (shared.length) body.append(...shared.map(({ label, cells }) => line(label, cells)));
+    if (shared.length) body.append(...shared.map((at) => line(this.link(at), at)));
     else body.append(element("tr", {}, element("td", { colspan: width }, unnamed(words))));
     return body;
   }
@@ -192,8 +204,8 @@ class Table {
   make(): HTMLElement {
     const codes = this.bodies.map(([code]) => code);
     const heads = this.bodies.map(([code, link, kind, prefecture]) => {
-      const inside = this.data.bodies.find(([other]) => other === prefecture && other !== code);
-      const small = element("small", {}, kind + (inside ? ` · ${this.label(inside[1])}` : ""));
+      const inside = prefectureOf(this.data, code, prefecture);
+      const small = element("small", {}, kind + (inside ? ` · ${inside}` : ""));
       const remove = element("a", {
         class: "remove", href: addressOf(codes.filter((other) => other !== code)),
         "aria-label": say(`${this.label(link)} を外す`, `Remove ${this.label(link)}`),
@@ -205,6 +217,86 @@ class Table {
     const table = element("table", { class: "compared" }, head, ...(show === ALL ? [this.figures()] : []), ...groups);
     return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": say("比較の表", "Comparison") }, table);
   }
+
+  /** Return the bodies that are like those of the columns, and what these could learn from them. */
+  alike(): HTMLElement[] {
+    const codes = this.bodies.map(([code]) => code);
+    return this.bodies.map(([code, link, kind, prefecture], at) => {
+      const name = this.label(link);
+      const made = element("section", {}, element("h2", {}, say(`${name} に似た団体`, `Bodies like ${name}`)));
+      const found = this.data.alike[code] ?? this.data.alike[`${prefecture} ${kind}`];
+      if (!found) {
+        made.append(element("p", {}, say("名前の分かる範囲では、似た団体は見つかりません。", "Among the named bodies, none is like it.")));
+        return made;
+      }
+      if (!at) made.append(cloned("#few"));
+      const types = say(`${name} の名前がまだない型:`, `Types that ${name} is not named for:`);
+      const items = found.map(([other, reasons, services]) => {
+        const [, place, , inside] = this.data.bodies.find(([each]) => each === other)!;
+        const where = prefectureOf(this.data, other, inside);
+        const item = element("li", {}, this.link(place));
+        if (where) item.append(" ", element("small", {}, where));
+        if (codes.length < this.data.most && !codes.includes(other)) {
+          item.append(" ", element("a", {
+            class: "button small", href: addressOf([...codes, other]),
+            "aria-label": say(`${this.label(place)} とくらべる`, `Compare with ${this.label(place)}`),
+          }, say("くらべる", "Compare")));
+        }
+        const words = reasons.map((each) => this.label(each)).join(say("、", "; "));
+        item.append(element("br"), element("small", {}, `${say("似ている点:", "Alike:")} ${words}`), element("br"), `${types} `);
+        for (const [number, [service, stated]] of services.entries()) {
+          if (number) item.append(say("、", ", "));
+          item.append(this.link(service, stated ? {} : { class: "guess" }), ...mark(stated > 0));
+        }
+        return item;
+      });
+      made.append(element("ul", { class: "list" }, ...items));
+      return made;
+    });
+  }
+
+  private iri(at: number): string {
+    const home = new URL(root, location.href).pathname;
+    const { pathname, hash } = new URL(this.data.links[at]![1]!, where);
+    const path = pathname.slice(home.length).replace(/(\.en)?\.html$/, "").replace(/^doc\//, "id/");
+    return this.data.base + decodeURI(path) + hash;
+  }
+
+  /** Return what is compared as a table, one line for each fact of each column. */
+  csv(): string {
+    const shared = this.data.groups.filter(({ own }) => !own).map(({ row }) => ({ row, kept: new Set(this.shared(row)) }));
+    const lists = this.data.groups.filter(({ own, row }) => own && row !== "money");
+    const rows = this.bodies.flatMap(([code, link], column) => {
+      const { cells } = this.columns[column]!;
+      const line = (row: string, item: Item, value: string, valueLabel: string): string[] => {
+        const said: Record<string, string> = {
+          column: code, body: this.iri(item.body ?? link), bodyLabel: this.label(item.body ?? link), row, value, valueLabel,
+          certainty: isStated(item) ? "stated" : "inferred",
+          targets: (item.targets ?? []).map(([year, , amount]) => `${year}: ${amount}`).join("; "),
+          project: this.iri(item.project), projectLabel: this.label(item.project),
+          passages: item.sources.map((each) => this.iri(each)).join(" "),
+        };
+        return this.data.table.map((name) => said[name]!);
+      };
+      const named = (row: string, item: Item, at: number) => line(row, item, this.iri(at), this.label(at));
+      const marks = shared.flatMap(({ row, kept }) =>
+        (cells[row] ?? []).filter((item) => kept.has(item.line)).map((item) => named(row, item, item.line)));
+      if (show !== ALL) return marks;
+      const money = this.data.money.flatMap((row, at) =>
+        (cells["money"] ?? []).filter((item) => item.line === at).map((item) => line(row, item, String(item.amount), "")));
+      const own = lists.flatMap(({ row }) => (cells[row] ?? []).map((item) => named(row, item, item.thing!)));
+      return [...marks, ...money, ...own];
+    });
+    return csv([this.data.table, ...rows]);
+  }
+}
+
+function cloned(template: string): Node {
+  return document.querySelector<HTMLTemplateElement>(template)!.content.cloneNode(true);
+}
+
+function isStated({ sources }: Item): boolean {
+  return sources.length > 0;
 }
 
 function spaced(nodes: Node[]): Node[] {
@@ -221,6 +313,12 @@ function mark(stated: boolean): (Node | string)[] {
   return [" ", element("span", { "aria-hidden": "true" }, "●"), words];
 }
 
+/** Return what the prefecture of a body is called that is none itself. */
+function prefectureOf({ bodies, links }: Data, code: string, prefecture: string): string | undefined {
+  const inside = bodies.find(([other]) => other === prefecture && other !== code);
+  return inside && links[inside[1]]![0];
+}
+
 /** Return what is said where a text means no body, or more than one. */
 function choice(data: Data, text: string, found: Body[], codes: string[]): HTMLElement {
   const strong = element("strong", {}, found.length
@@ -231,8 +329,8 @@ function choice(data: Data, text: string, found: Body[], codes: string[]): HTMLE
       ));
   const items = found.slice(0, OFFERED).map(([code, link, , prefecture]) => {
     const made = element("li", {}, element("a", { href: addressOf([...codes, code]) }, data.links[link]![0]));
-    const inside = data.bodies.find(([other]) => other === prefecture && other !== code);
-    if (inside) made.append(" ", element("small", {}, data.links[inside[1]]![0]));
+    const inside = prefectureOf(data, code, prefecture);
+    if (inside) made.append(" ", element("small", {}, inside));
     return made;
   });
   const made = element("section", { class: "choosing", role: "alert" }, element("p", {}, strong));
@@ -270,8 +368,9 @@ async function compare(): Promise<void> {
   }
   const table = new Table(data, bodies);
   if (bodies.length) {
-    const note = document.querySelector<HTMLTemplateElement>("#signs")!.content.cloneNode(true);
-    made.push(filters(codes), note, table.make());
+    made.push(filters(codes), cloned("#signs"), table.make(), ...table.alike());
+    const words = say("表示中の比較:", "The comparison that is shown:");
+    document.querySelector("main")!.prepend(dataMenu(root, words, file("compare.csv", "CSV", "text/csv;charset=utf-8", () => table.csv())));
   }
   place.replaceChildren(...made);
   for (const form of document.querySelectorAll<HTMLFormElement>("form.adding")) {

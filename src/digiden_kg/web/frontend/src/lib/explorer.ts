@@ -2,6 +2,7 @@
  * The pages of the graph explorer where no server makes them: what an address says, checked, and the
  * page of it, of the parts that `templates/explore.html` makes on a server.
  */
+import { csv, dataMenu, file } from "./files";
 import { gexf, graphml, type GraphEdge, type GraphNode } from "./graph-files";
 import { otherOf, type Connection, type Expansion, type Link, type Linked, type Shown } from "./linked";
 import { siteIndex } from "./offline";
@@ -484,16 +485,10 @@ class Maker {
 
   /** Return the menu with the files of what is shown; those with places are added by the canvas. */
   private menu(): HTMLElement {
-    const files = element("p", { id: "files" },
+    return dataMenu(root, say("表示中のグラフ:", "The graph that is shown:"),
       file("graph.csv", "CSV", "text/csv;charset=utf-8", () => this.csv()),
       file("graph.json", "JSON", "application/json", () => JSON.stringify(this.record())),
       element("span", { id: "pictures" }),
-    );
-    return element("details", { class: "data-menu" },
-      element("summary", {}, say("データ", "Data")),
-      element("p", {}, say("表示中のグラフ:", "The graph that is shown:")),
-      files,
-      element("p", {}, element("a", { href: `${root}downloads${language() === "en" ? ".en" : ""}.html` }, say("全データと引用のしかた", "All data, and how to cite"))),
     );
   }
 
@@ -536,8 +531,7 @@ class Maker {
       iri(source), linked.label(source), linked.expand(linked.termName(relation)), linked.term(relation), iri(target), linked.label(target),
       inferred ? "inferred" : "stated", passages.map(iri).join(" "),
     ]);
-    const cell = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    return [head, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+    return csv([head, ...rows]);
   }
 }
 
@@ -547,15 +541,4 @@ function mark(group: string): HTMLElement {
 
 function guess(): HTMLElement {
   return element("em", {}, say("推定", "inferred"));
-}
-
-/** Return a button that saves what is made when it is wanted. */
-function file(name: string, words: string, type: string, make: () => string): HTMLElement {
-  const made = element("button", { type: "button" }, words);
-  made.addEventListener("click", () => {
-    const link = element("a", { href: URL.createObjectURL(new Blob([make()], { type })), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  });
-  return made;
 }
