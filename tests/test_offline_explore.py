@@ -16,10 +16,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PROJECT
 from playwright.sync_api import Browser, Page
+from pyoxigraph import Store
 from test_browser import SERIOUS, browser, closed, opened  # noqa: F401 -- a fixture
 from test_offline_search import write_pages
 from test_publish import files_served
 
+from digiden_kg import vocab
 from digiden_kg.publish.render import Job
 from digiden_kg.release import Release
 from digiden_kg.report import Report
@@ -28,7 +30,9 @@ from digiden_kg.settings import load_settings
 ODAWARA = "id:body/142069"
 GRANT = "id:project/r4-2-type2-3-142069"
 KANAGAWA = "id:body/140007"
+SERVICE = "id:service/r4-2-type2-3-142069-lively-plaza"
 TOHO = "id:body/404489"
+PASSAGE = f"{vocab.SOURCES}digiden-2023-04/case-odawara"
 GRANTED = ("expand", f"{ODAWARA} in dg:grantedTo")
 STATES = [
     [("iri", ODAWARA)],
@@ -37,7 +41,10 @@ STATES = [
     [("iri", KANAGAWA), ("expand", f"{KANAGAWA} in dg:inPrefecture"), ("without", "dg:Town")],
     [("iri", TOHO), ("from", ODAWARA), ("to", TOHO), ("among", "1")],
     [("from", "id:body/142034"), ("to", "id:body/142077")],
+    [("iri", SERVICE)],
+    [("iri", PASSAGE)],
 ]
+DESCRIBED = (ODAWARA, GRANT, KANAGAWA, TOHO, SERVICE, "id:body/142034")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +54,8 @@ def root(built: tuple[Release, Report], tmp_path_factory: pytest.TempPathFactory
     settings = dataclasses.replace(load_settings(), project_dir=PROJECT)
     job = Job(built[0], settings, "https://data.example", folder, None, {})
     pages = [f"{path}?lang={tag}" for path in ("/explore", "/doc/body/142069") for tag in _TAGS]
+    pages += [f"/doc/{name.removeprefix('id:')}.nq" for name in DESCRIBED]
+    pages += [f"/{PASSAGE.removeprefix(vocab.BASE)}.nq"]
     with ThreadPoolExecutor(1) as thread:  # playwright runs a loop in this one
         thread.submit(write_pages, job, *pages, "/explore/network.json").result()
     with files_served(folder) as address:
@@ -65,6 +74,7 @@ def explored(
     end = "" if language == "ja" else ".en"
     page = opened(browser, f"{root}/explore{end}.html?{urlencode(asked)}")
     page.wait_for_selector("#tree")
+    page.locator(".panel [aria-busy]").wait_for(state="detached")
     return page
 
 
@@ -76,6 +86,14 @@ def parts(page: Page) -> dict[str, list[str]]:
     }
     said = {name: page.locator(selector).all_inner_texts() for name, selector in selectors.items()}
     data = json.loads(page.locator("#graph-data").text_content() or "")
+    said["known"] = page.locator(".panel h3, .panel dl > *").evaluate_all(
+        """all => all.map(each => [each.localName, each.className, each.innerText,
+          ...[...each.querySelectorAll("*")].map(part => [part.localName, part.lang, part.title,
+            part.ariaLabel, (part.getAttribute("href") ?? "")
+              .replace(/(\\.en)?\\.html|\\?lang=../, "").replace(/^\\W*/, ""),
+          ].join())
+        ].join(" "))"""
+    )
     said["data"] = [json.dumps(data, sort_keys=True)]
     return said
 
@@ -93,9 +111,35 @@ def test_a_state_of_files_is_that_of_the_server(
     there = opened(browser, f"{real_server}/explore?{query}")
     here = explored(browser, root, asked, language)
     assert parts(here) == parts(there)
+    assert parts(here)["known"]
+    assert here.locator(".acts").inner_text() == there.locator(".acts").inner_text()
     assert int(here.locator(".canvas").get_attribute("data-things") or 0) > 0
     closed(here)
     closed(there)
+
+
+def test_the_panel_says_what_the_document_says(browser: Browser, root: str) -> None:  # noqa: F811
+    page = explored(browser, root, STATES[1])
+    said = page.locator(".panel dd", has_text="661,074,000")
+    source = said.locator("a.source").get_attribute("href") or ""
+    assert "source/digiden-2023-04/" in source
+    closed(page)
+
+
+def test_no_literal_is_concluded(real_store: Store) -> None:
+    """So that a panel over files, which knows no reasons, leaves none out."""
+    concluded = "ASK { ?conclusion rdf:object ?value FILTER(isLiteral(?value)) }"
+    assert not real_store.query(concluded, prefixes=vocab.PREFIXES)
+
+
+def test_a_description_that_does_not_come_leaves_the_graph_whole(
+    browser: Browser,  # noqa: F811
+    root: str,
+) -> None:
+    page = explored(browser, root, [("iri", "id:body/142077")], "en")
+    assert "It could not be loaded" in page.locator(".panel").inner_text()
+    assert page.locator(".acts a").get_attribute("href")
+    page.context.close()
 
 
 def test_a_town_leads_to_its_graph_and_grows_as_the_interface_says(

@@ -94,7 +94,7 @@ class Description:
 
     def grouped(self) -> dict[str, list[Said]]:
         """Return the statements by predicate, names first, types last."""
-        order = {vocab.expand(name): rank for rank, name in enumerate(_FIRST)}
+        order = {vocab.expand(name): rank for rank, name in enumerate(FIRST)}
         last = vocab.expand("rdf:type")
         groups: dict[str, list[Said]] = {}
         for said in self.statements:
@@ -135,7 +135,8 @@ class Description:
         )
 
 
-_FIRST = ("rdfs:label", "skos:prefLabel", "dcterms:title", "skos:altLabel", "dcterms:description")
+FIRST = ("rdfs:label", "skos:prefLabel", "dcterms:title", "skos:altLabel", "dcterms:description")
+"""What a description says first."""
 
 
 async def describe(

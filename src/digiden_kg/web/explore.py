@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pyoxigraph import Literal
 
 from digiden_kg import vocab
-from digiden_kg.describe import Description
+from digiden_kg.describe import FIRST, Description
 from digiden_kg.export import Edge, Node, write_gexf, write_graphml
 from digiden_kg.network import (
     LONGEST,
@@ -132,7 +132,8 @@ def add_explore(app: FastAPI, site: Site) -> None:
 async def _network_file(site: Site) -> bytes:
     """Return the network in both languages, for browsers that walk along it without a server.
 
-    Things and terms are in the order of their IRIs, links in their own; they are named by numbers.
+    What the panel says of a thing they read from its own description. Things and terms are in the
+    order of their IRIs, links in their own; they are named by numbers.
     """
 
     async def make() -> bytes:
@@ -150,7 +151,8 @@ def _network_record(words: Sequence[Linked]) -> dict[str, Any]:
     things = {iri: at for at, iri in enumerate(sorted({*network.things, *ends}))}
     kinds = {thing.kind for thing in network.things.values() if thing.kind}
     relations = {link.relation for link in network.links}
-    terms = {iri: at for at, iri in enumerate(sorted(kinds | relations))}
+    known = kinds | relations | words[0].terms.keys()
+    terms = {iri: at for at, iri in enumerate(sorted(known))}
     groups = list(GROUPS)
     return {
         "prefixes": vocab.PREFIXES,
@@ -160,6 +162,11 @@ def _network_record(words: Sequence[Linked]) -> dict[str, Any]:
         "groups": [
             [name, [text[each.language] for each in words]] for name, text in GROUPS.items()
         ],
+        "panel": {
+            "first": FIRST,
+            "quiet": sorted(map(vocab.shorten, _QUIET)),
+            "facts": _FACTS,
+        },
         "terms": [[vocab.shorten(iri), [each.term(iri) for each in words]] for iri in terms],
         "things": [
             [

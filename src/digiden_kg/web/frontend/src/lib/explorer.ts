@@ -3,6 +3,7 @@
  * page of it, of the parts that `templates/explore.html` makes on a server.
  */
 import { csv, dataMenu, file } from "./files";
+import { descriptionAt, factsOf, type Fact } from "./known";
 import { gexf, graphml, type GraphEdge, type GraphNode } from "./graph-files";
 import { otherOf, type Connection, type Expansion, type Link, type Linked, type Shown } from "./linked";
 import { siteIndex } from "./offline";
@@ -254,28 +255,30 @@ class Maker {
       const next = otherOf(link, here);
       const step = element("span", { class: link.inferred ? "step inferred" : "step" }, `${link.target === next ? "→" : "←"} ${this.linked.term(link.relation)}`);
       if (link.inferred) step.append(" ", guess());
-      for (const source of link.passages.slice(0, 1)) step.append(" ", this.source(source));
+      for (const source of link.passages.slice(0, 1)) step.append(" ", this.source(this.iri(source), this.linked.label(source)));
       made.append(" ", step, " ", this.thing(next));
       here = next;
     }
     return made;
   }
 
-  private address(at: number): string {
+  private iri(at: number): string {
+    return this.linked.expand(this.linked.name(at));
+  }
+
+  private address(iri: string, end = `${language() === "en" ? ".en" : ""}.html`): string {
     const base = this.linked.expand("id:").replace(/id\/$/, "");
-    const path = this.linked.expand(this.linked.name(at)).slice(base.length).replace(/^id\//, "doc/");
-    const [page, fragment] = path.split("#");
-    return `${root}${page}${language() === "en" ? ".en" : ""}.html${fragment ? `#${fragment}` : ""}`;
+    const [page, fragment] = iri.slice(base.length).replace(/^id\//, "doc/").split("#");
+    return `${root}${page}${end}${fragment ? `#${fragment}` : ""}`;
   }
 
   private thing(at: number, words = this.linked.label(at)): HTMLElement {
-    return element("a", { href: this.address(at) }, words);
+    return element("a", { href: this.address(this.iri(at)) }, words);
   }
 
-  private source(at: number): HTMLElement {
-    const label = this.linked.label(at);
+  private source(iri: string, label: string): HTMLElement {
     return element("a", {
-      class: "source", href: this.address(at), title: label, "aria-label": say(`出典: ${label}`, `Source: ${label}`),
+      class: "source", href: this.address(iri), title: label, "aria-label": say(`出典: ${label}`, `Source: ${label}`),
     }, say("出典", "source"));
   }
 
@@ -375,14 +378,38 @@ class Maker {
     });
     if (relations.length) panel.append(element("ul", { class: "expand" }, ...relations));
     else panel.append(element("p", {}, say("つながりの記述はありません。", "No links are stated.")));
+    const known = element("p", { "aria-busy": "true" });
+    panel.append(known);
+    void this.known(this.iri(at)).then((made) => known.replaceWith(...made));
     const acts = element("p", { class: "acts" });
     if (!this.state.starts.includes(at)) acts.append(plain({ form: "panel-state", name: "iri", value: name }, say("出発点にする", "Make it a start")), " ");
     acts.append(
       plain({ form: "panel-state", name: "hide", value: name }, say("隠す", "Hide")), " ",
-      this.thing(at, say("ページを開く（分かっていること）", "Open its page (what is known)")),
+      this.thing(at, say("ページを開く", "Open its page")),
     );
     panel.append(acts);
     return panel;
+  }
+
+  /** Return what the description of a thing says of it. */
+  private async known(iri: string): Promise<HTMLElement[]> {
+    const heading = element("h3", {}, say("分かっていること", "What is known"));
+    let facts: Fact[];
+    try {
+      facts = factsOf(this.linked, iri, await descriptionAt(this.address(iri, ".nq")));
+    } catch {
+      return [heading, element("p", {}, say("読み込めませんでした。ページにはあります。", "It could not be loaded; the page has it."))];
+    }
+    const list = element("dl");
+    for (const { label, values } of facts) {
+      list.append(element("dt", {}, label));
+      for (const { text, language, source } of values.slice(0, 3)) {
+        const item = element("dd", {}, element("span", language ? { lang: language } : {}, text));
+        if (source) item.append(" ", this.source(source.iri, source.label));
+        list.append(item);
+      }
+    }
+    return facts.length ? [heading, list] : [];
   }
 
   private list(): HTMLElement {
@@ -494,7 +521,7 @@ class Maker {
 
   private network(): [GraphNode[], GraphEdge[]] {
     const { linked, shown } = this;
-    const iri = (at: number) => linked.expand(linked.name(at));
+    const iri = (at: number) => this.iri(at);
     const nodes = shown.things.map((at) => ({
       key: iri(at), label: linked.label(at), values: { class: linked.classLabel(at), group: linked.group(at) },
     }));
@@ -509,7 +536,7 @@ class Maker {
 
   private record(): { things: unknown[]; links: unknown[]; leftOut: number } {
     const { linked, shown } = this;
-    const iri = (at: number) => linked.expand(linked.name(at));
+    const iri = (at: number) => this.iri(at);
     const kind = (at: number) => (linked.kind(at) < 0 ? null : linked.expand(linked.termName(linked.kind(at))));
     return {
       things: shown.things.map((at) => ({
@@ -525,7 +552,7 @@ class Maker {
 
   private csv(): string {
     const { linked } = this;
-    const iri = (at: number) => linked.expand(linked.name(at));
+    const iri = (at: number) => this.iri(at);
     const head = ["source", "sourceLabel", "relation", "relationLabel", "target", "targetLabel", "certainty", "passages"];
     const rows = this.shown.links.map(({ source, relation, target, inferred, passages }) => [
       iri(source), linked.label(source), linked.expand(linked.termName(relation)), linked.term(relation), iri(target), linked.label(target),

@@ -13,7 +13,9 @@ export interface Data {
   paths: number;
   longest: number;
   groups: [name: string, words: Words][];
-  /** Relations and classes, in the order of their IRIs. */
+  /** Of the panel of a thing: what comes first, what it leaves to the page, and how many facts it has. */
+  panel: { first: string[]; quiet: string[]; facts: number };
+  /** Relations, classes and other terms, in the order of their IRIs. */
   terms: [name: string, words: Words][];
   /** In the order of their IRIs; numbers of class (-1: none) and group. */
   things: [name: string, kind: number, group: number, words: Words][];
@@ -90,6 +92,13 @@ export class Linked {
     const [, prefix, local] = /^([\w-]*):(.*)$/s.exec(name) ?? [];
     const space = IRI.test(name) || prefix === undefined ? undefined : this.data.prefixes[prefix];
     return space === undefined ? name : space + local;
+  }
+
+  /** Return an IRI as a prefixed name where a prefix fits. */
+  shorten(iri: string): string {
+    const fits = Object.entries(this.data.prefixes).filter(([, space]) => iri.startsWith(space));
+    const [prefix, space] = fits.sort(([, a], [, b]) => b.length - a.length)[0] ?? [];
+    return space === undefined ? iri : `${prefix}:${iri.slice(space.length)}`;
   }
 
   /** Return the thing of an IRI or a prefixed name. */

@@ -1,4 +1,4 @@
-/** Reads N-Triples, as this server writes them: one statement a line. */
+/** Reads N-Triples and N-Quads, as this server writes them: one statement a line. */
 
 export interface Triple {
   subject: string;
@@ -6,9 +6,12 @@ export interface Triple {
   object: string;
   literal: boolean;
   language: string;
+  datatype: string;
+  /** Empty in the default graph. */
+  graph: string;
 }
 
-const LINE = /^(<[^>]*>|_:\S+) <([^>]*)> (?:(<[^>]*>|_:\S+)|"((?:[^"\\]|\\.)*)"(?:@([\w-]+)|\^\^<[^>]*>)?) \.$/u;
+const LINE = /^(<[^>]*>|_:\S+) <([^>]*)> (?:(<[^>]*>|_:\S+)|"((?:[^"\\]|\\.)*)"(?:@([\w-]+)|\^\^<([^>]*)>)?)(?: <([^>]*)>)? \.$/u;
 const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f" };
 
 function node(text: string): string {
@@ -27,13 +30,15 @@ export function triples(text: string): Triple[] {
   for (const each of text.split("\n")) {
     const match = LINE.exec(each.trim());
     if (!match) continue;
-    const [, subject, predicate, object, literal, tag] = match;
+    const [, subject, predicate, object, literal, tag, datatype, graph] = match;
     found.push({
       subject: node(subject!),
       predicate: predicate!,
       object: object === undefined ? unescape(literal!) : node(object),
       literal: object === undefined,
       language: tag ?? "",
+      datatype: datatype ?? "",
+      graph: graph ?? "",
     });
   }
   return found;
