@@ -132,8 +132,9 @@ def add_explore(app: FastAPI, site: Site) -> None:
 async def _network_file(site: Site) -> bytes:
     """Return the network in both languages, for browsers that walk along it without a server.
 
-    What the panel says of a thing they read from its own description. Things and terms are in the
-    order of their IRIs, links in their own; they are named by numbers.
+    What the panel says of a thing they read from its own description. Things are in the order of
+    their IRIs, as terms are (those of links and classes first), links in their own; they are named
+    by numbers.
     """
 
     async def make() -> bytes:
@@ -151,8 +152,9 @@ def _network_record(words: Sequence[Linked]) -> dict[str, Any]:
     things = {iri: at for at, iri in enumerate(sorted({*network.things, *ends}))}
     kinds = {thing.kind for thing in network.things.values() if thing.kind}
     relations = {link.relation for link in network.links}
-    known = kinds | relations | words[0].terms.keys()
-    terms = {iri: at for at, iri in enumerate(sorted(known))}
+    used = kinds | relations
+    others = words[0].terms.keys() - used  # which facts may be about
+    terms = {iri: at for at, iri in enumerate((*sorted(used), *sorted(others)))}
     groups = list(GROUPS)
     return {
         "prefixes": vocab.PREFIXES,

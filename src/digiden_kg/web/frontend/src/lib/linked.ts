@@ -15,7 +15,7 @@ export interface Data {
   groups: [name: string, words: Words][];
   /** Of the panel of a thing: what comes first, what it leaves to the page, and how many facts it has. */
   panel: { first: string[]; quiet: string[]; facts: number };
-  /** Relations, classes and other terms, in the order of their IRIs. */
+  /** Relations and classes in the order of their IRIs, then other terms. */
   terms: [name: string, words: Words][];
   /** In the order of their IRIs; numbers of class (-1: none) and group. */
   things: [name: string, kind: number, group: number, words: Words][];
