@@ -50,11 +50,13 @@ def files_served(folder: Path) -> Iterator[str]:
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
     ) as process:
-        assert process.stdout is not None
-        port = re.search(r"port (\d+)", process.stdout.readline())
-        assert port is not None
-        yield f"http://127.0.0.1:{port[1]}"
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            port = re.search(r"port (\d+)", process.stdout.readline())
+            assert port is not None
+            yield f"http://127.0.0.1:{port[1]}"
+        finally:
+            process.terminate()
 
 
 @functools.lru_cache(maxsize=1 << 16)
