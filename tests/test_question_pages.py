@@ -146,3 +146,28 @@ def test_a_question_is_answered_without_scripts(browser: Browser, real_server: s
     assert start.locator("#p-first option:checked").inner_text() == "Hokkaido"
     assert start.locator(".answer").inner_text()
     start.context.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/reuse", "/compare?body=142069&body=336815", "/statistics", "/quality", "/rounds", "/map"],
+)
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_view_says_how_to_cite_it_and_what_it_is_made_of(
+    web: httpx.Client, path: str, language: str
+) -> None:
+    mark = "&" if "?" in path else "?"
+    text = web.get(f"{path}{mark}lang={language}", headers=HTML).text
+    menu = re.search(r'<details class="data-menu">(.*?)</details>', text, re.S)
+    assert menu
+    release = web.get("/health").json()["release"]
+    cited = re.search(r'<p class="cite">(.*?)</p>', menu[1])
+    assert cited
+    address = html.unescape(cited[1]).rpartition(", ")[2]
+    assert release in cited[1]
+    assert web.get(address, headers=HTML).text == text
+    query = re.search(r'href="/sparql\?(?:[^"]*&amp;)?query=([^"&]*)', menu[1])
+    assert query
+    answer = web.get(f"/sparql.csv?query={query[1]}")
+    assert answer.status_code == 200
+    assert answer.text.count("\n") > 4

@@ -26,7 +26,7 @@ def add_about(app: FastAPI, site: Site) -> None:
             return site.page(request, "empty.html", title=title)
         values = {value_of(term) for listed in rows.values() for row in listed for term in row}
         names = await site.labels(each for each in values if each.startswith("http"))
-        return site.page(request, "rounds.html", **_rounds(rows, names, language))
+        return site.page(request, "rounds.html", behind="rounds", **_rounds(rows, names, language))
 
     @page_route(app, "/about", site)
     async def about(request: Request) -> Response:

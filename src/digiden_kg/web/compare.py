@@ -99,6 +99,7 @@ def add_compare(app: FastAPI, site: Site) -> None:
         return site.page(
             request,
             "compare.html",
+            behind="profiles",
             columns=[
                 _column(body, asked, profiles, names, language, show) for body in asked.bodies
             ],

@@ -35,6 +35,7 @@ def add_quality(app: FastAPI, site: Site) -> None:
         return site.page(
             request,
             "quality.html",
+            behind="findings",
             severities=[
                 {
                     "key": key,

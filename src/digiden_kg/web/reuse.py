@@ -102,6 +102,7 @@ def add_reuse(app: FastAPI, site: Site) -> None:
         return site.page(
             request,
             "reuse.html",
+            behind="profiles",
             selects=_selects(every, asked, names),
             prefectures=[(iri, label_in(names, iri, language)) for iri in _prefectures(every)],
             asked=asked,

@@ -457,9 +457,23 @@ class Site:
         return f"{root}/preview/{name}" if known and not self.release.is_draft else None
 
     def page(
-        self, request: Request, template: str, status: int = 200, **values: Any
+        self,
+        request: Request,
+        template: str,
+        status: int = 200,
+        *,
+        behind: str | None = None,
+        **values: Any,
     ) -> HTMLResponse:
-        """Return a page in the language of the reader."""
+        """Return a page in the language of the reader.
+
+        Args:
+            request: Who asks for what.
+            template: File of ``templates/``.
+            status: Of HTTP.
+            behind: The query of ``queries/pages/`` that the page is mostly made of.
+            **values: What the template needs.
+        """
         language = language_of(request)
         frame = None if self.is_static or self.release.is_draft else Frame.of(request)
         text = (
@@ -475,6 +489,7 @@ class Site:
                 bundle=bundle,
                 embed=embedded_part(request),
                 frame=frame,
+                behind=self.page_query(behind) if behind and not self.release.is_draft else None,
                 picture=frame.picture(status == 200) if frame else self._picture(request),
                 **values,
             )

@@ -116,6 +116,7 @@ def add_statistics(app: FastAPI, site: Site) -> None:
         return site.page(
             request,
             "statistics.html",
+            behind="statistics-values",
             tables=[_listed(known, each, names, language) for each in known.tables.values()],
             verdicts=_counted(known, everything, names, language),
             reconciled=len(everything),
@@ -139,6 +140,7 @@ def add_statistics(app: FastAPI, site: Site) -> None:
         return site.page(
             request,
             "statistic.html",
+            behind="statistics-values",
             **_table(known, found, names, language),
             iri=found.iri,
             formats={"csv": address_of(request, format="csv")},
