@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
-from pyoxigraph import BlankNode, QueryResultsFormat, parse_query_results
+from pyoxigraph import BlankNode
 
 from digiden_kg.engine.remote import Remote
-from digiden_kg.engine.seam import Engine, EngineState, Limits, Query, Reply, read_page
+from digiden_kg.engine.seam import Engine, EngineState, Limits, Query, Reply, read_table
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
@@ -27,7 +27,7 @@ from digiden_kg.exceptions import (
     QueryLimitError,
     QuerySizeError,
 )
-from digiden_kg.results import TABLES, Answer, read_answer
+from digiden_kg.results import TABLES, Answer
 from digiden_kg.syntax import Token, asks_others, tokens
 
 ROWS = 2_000
@@ -119,10 +119,7 @@ class Federated:
             text = f"{prologue}SELECT * {part.pattern}"
             limit = self.limits.of_time(query.timeout)
             asked = Query(text, TABLES[0], query.base_iri, timeout=limit, client=query.client)
-            reply = await self._remotes[part.endpoint].evaluate(asked)
-            content = await read_page(reply)
-            results = parse_query_results(content, format=QueryResultsFormat.JSON)
-            return _values(read_answer(results))
+            return _values(await read_table(await self._remotes[part.endpoint].evaluate(asked)))
         except (QueryError, SyntaxError, ValueError) as error:
             if part.silent:
                 return "{ VALUES () { () } }"

@@ -1,8 +1,9 @@
 """The seam between those who ask queries and what evaluates them.
 
-:class:`Engine` is all that the server and its pages know. There are two: the pool of processes on
-a release (:mod:`digiden_kg.engine.pool`) and another SPARQL engine over HTTP
-(:mod:`digiden_kg.engine.remote`).
+:class:`Engine` is all that the server and its pages know. There are the pool of processes on a
+release (:mod:`digiden_kg.engine.pool`), another SPARQL engine over HTTP
+(:mod:`digiden_kg.engine.remote`) and, for publishing alone, a store in this process
+(:mod:`digiden_kg.engine.local`). Federation (:mod:`digiden_kg.engine.federation`) stands in front.
 """
 
 from __future__ import annotations
@@ -209,7 +210,16 @@ async def select(
     if isinstance(engine, Tabular):
         return engine.table(query, default_graphs=default_graphs, named_graphs=named_graphs)
     asked = Query(query, TABLES[0], None, default_graphs, named_graphs, client=client)
-    reply = await engine.evaluate(asked)
+    return await read_table(await engine.evaluate(asked))
+
+
+async def read_table(reply: Reply) -> Answer:
+    """Return the table of an answer in JSON.
+
+    Raises:
+        QueryError: It broke off, or is too large for a page.
+        SyntaxError, ValueError: It is none.
+    """
     return read_answer(parse_query_results(await read_page(reply), format=QueryResultsFormat.JSON))
 
 

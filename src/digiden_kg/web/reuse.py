@@ -99,6 +99,7 @@ def add_reuse(app: FastAPI, site: Site) -> None:
         hubs = [use for use in profiles.uses(*asked.through) if asked.takes(use)]
         if chosen.format.name != "html":
             return _network(hubs, names, language, chosen.format.name)
+        named = _prefectures(uses)
         return site.page(
             request,
             "reuse.html",
@@ -110,16 +111,16 @@ def add_reuse(app: FastAPI, site: Site) -> None:
                 (name, title[language], name in asked.through) for name, title in _THROUGH.items()
             ],
             views=[(view, asked.address(view=view)) for view in _VIEWS],
-            matrix=_matrix(uses, asked, names),
+            matrix=_matrix(uses, named, asked, names),
             columns=[
                 (
                     label_in(names, iri, language),
                     address_of_thing(iri, language),
                     asked.address(prefecture=iri) + "#list",
                 )
-                for iri in _prefectures(uses)
+                for iri in named
             ],
-            compact=len(_prefectures(uses)) > _NAMED,
+            compact=len(named) > _NAMED,
             listed=_listed(uses, names, language)
             if asked.filters.keys() & {"service", "prefecture"}
             else None,
@@ -255,7 +256,9 @@ def _prefectures(uses: Sequence[Use]) -> list[str]:
     return sorted({use.prefecture for use in uses})
 
 
-def _matrix(uses: Sequence[Use], asked: Asked, names: Labels) -> list[dict[str, Any]]:
+def _matrix(
+    uses: Sequence[Use], prefectures: Sequence[str], asked: Asked, names: Labels
+) -> list[dict[str, Any]]:
     cells, language = _cells(uses), asked.language
     order = sorted(cells, key=lambda iri: (-len(cells[iri]), iri))
     return [
@@ -273,7 +276,7 @@ def _matrix(uses: Sequence[Use], asked: Asked, names: Labels) -> list[dict[str, 
                     if prefecture in cells[service]
                     else "",
                 )
-                for prefecture in _prefectures(uses)
+                for prefecture in prefectures
             ],
         }
         for service in order

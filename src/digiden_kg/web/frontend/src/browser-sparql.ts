@@ -1,4 +1,5 @@
 /** SPARQL without a server: the form asks a worker in this browser and shows its answer. */
+import { file, save } from "./lib/files";
 import { element, language, say } from "./lib/page";
 import { declared, formOf, placeOf } from "./lib/query";
 import type { Asked, Told } from "./sparql-worker";
@@ -124,25 +125,15 @@ function showTable(table: Table, seconds: number, csv: () => Promise<string>): v
   const body = rows.slice(0, SHOWN).map((row) => element("tr", {}, ...columns.map((each) => cell(row[each]))));
   const whole = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
   const region = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": say("結果", "Result") }, whole);
-  const save = element("button", { type: "button" }, say("CSV で保存", "Save as CSV"));
-  save.addEventListener("click", async () => download(await csv(), "result.csv", "text/csv;charset=utf-8"));
-  place.replaceChildren(element("p", { class: "count" }, `${count}${shown} · ${time}`), region, save);
+  const saving = element("button", { type: "button" }, say("CSV で保存", "Save as CSV"));
+  saving.addEventListener("click", async () => save("result.csv", new Blob([await csv()], { type: "text/csv;charset=utf-8" })));
+  place.replaceChildren(element("p", { class: "count" }, `${count}${shown} · ${time}`), region, saving);
 }
 
 function showText(text: string, seconds: number): void {
-  const save = element("button", { type: "button" }, say("Turtle で保存", "Save as Turtle"));
-  save.addEventListener("click", () => download(text, "result.ttl", "text/turtle;charset=utf-8"));
+  const saving = file("result.ttl", say("Turtle で保存", "Save as Turtle"), "text/turtle;charset=utf-8", () => text);
   const time = say(`${seconds.toFixed(2)} 秒`, `${seconds.toFixed(2)} s`);
-  place.replaceChildren(element("p", { class: "count" }, time), element("pre", {}, element("code", {}, text)), save);
-}
-
-function download(text: string, name: string, type: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type }));
-  const link = element("a", { href: address, download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  URL.revokeObjectURL(address);
+  place.replaceChildren(element("p", { class: "count" }, time), element("pre", {}, element("code", {}, text)), saving);
 }
 
 async function run(): Promise<void> {
