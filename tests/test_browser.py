@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 PAGES = [
     "/",
@@ -66,6 +67,21 @@ PAGES = [
 
 SCREENSHOTS = Path(__file__).parents[1] / "build" / "screenshots"
 """Where a picture of each page is left, to be looked at."""
+
+
+def _whole(read: Callable[..., object]) -> Callable[..., object]:
+    """Let what reads at once wait for the rest of a page; a click ends when its first part came."""
+
+    @wraps(read)
+    def reading(locator: Locator, *given: object, **named: object) -> object:
+        locator.page.wait_for_load_state()
+        return read(locator, *given, **named)
+
+    return reading
+
+
+for name in ("all", "all_inner_texts", "all_text_contents", "count", "inner_text", "text_content"):
+    setattr(Locator, name, _whole(getattr(Locator, name)))
 
 
 @pytest.fixture(scope="module")
