@@ -1,6 +1,8 @@
 """Measure the endpoint over HTTP, beside rdflib-endpoint and the Oxigraph server in the same run.
 
-    python benchmarks/endpoint.py [RELEASE FOLDER] [--seconds 5]
+    python benchmarks/endpoint.py [RELEASE FOLDER] [--seconds 5] [--times 1]
+
+With ``--times 10`` all things of the release are there ten times, renamed (synthetic data).
 
 It needs ``wrk`` on the path (Debian's package). The peers are installed into a temporary
 environment; without a package index the comparison is left out, and said to be.
@@ -81,7 +83,7 @@ def running(
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            for _ in range(1200):
+            for _ in range(6000):
                 if process.poll() is not None:
                     raise SystemExit(f"{command[0]} ended")
                 with contextlib.suppress(OSError, http.client.HTTPException):
@@ -174,10 +176,30 @@ def resident(port: int) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) << 10
 
 
-def measure(release: Path, seconds: float, folder: Path) -> None:
-    """Print every figure."""
+def multiply(dataset: Path, times: int, folder: Path) -> Path:
+    """Write a dataset in which the things of another are several times, under other names."""
+    file = folder / "multiplied.nq"
+    things = f"<{vocab.BASE}id/"
+    with file.open("w", encoding="utf-8") as output:
+        for n in range(times):
+            with dataset.open(encoding="utf-8") as lines:
+                renamed = f"{things}synthetic-{n}/" if n else things
+                output.writelines(line.replace(things, renamed) for line in lines)
+    return file
+
+
+def measure(release: Path, dataset: Path, seconds: float, folder: Path) -> None:
+    """Print every figure.
+
+    Args:
+        release: What is served: a release, or the dataset.
+        dataset: The same as one file.
+        seconds: How long a rate is measured.
+        folder: Where files may be written.
+    """
     store = Store()
-    store.bulk_load(path=release / DATASET, format=RdfFormat.N_QUADS)
+    store.bulk_load(path=dataset, format=RdfFormat.N_QUADS)
+    say("statements, those of the named graphs included", len(store), "")
     with own(release, DIGIDEN_CACHE="0") as port:
         for name, query in QUERIES.items():
             raw = []
@@ -202,7 +224,7 @@ def measure(release: Path, seconds: float, folder: Path) -> None:
         ask(port, AGGREGATE)
         say("repeated aggregate, against uncached", slow / best(port, AGGREGATE, 200), "x")
     rows(folder)
-    compare(release, seconds, folder, {"uncached": uncached, "from the cache": cached})
+    compare(dataset, seconds, folder, {"uncached": uncached, "from the cache": cached})
 
 
 def rows(folder: Path) -> None:
@@ -226,7 +248,7 @@ def rows(folder: Path) -> None:
         say("growth of the front meanwhile", (resident(port) - before) / (1 << 20), "MiB")
 
 
-def compare(release: Path, seconds: float, folder: Path, ours: dict[str, float]) -> None:
+def compare(dataset: Path, seconds: float, folder: Path, ours: dict[str, float]) -> None:
     """Print the same look-ups, and the aggregate, of the peers."""
     programs = install_peers(folder / "peers")
     if programs is None:
@@ -236,11 +258,11 @@ def compare(release: Path, seconds: float, folder: Path, ours: dict[str, float])
     script.write_text(PEER, encoding="utf-8")
     port, other, store = free_port(), free_port(), str(folder / "store")
     oxigraph = str(programs / "oxigraph")
-    load = [oxigraph, "load", "--location", store, "--file", str(release / DATASET)]
+    load = [oxigraph, "load", "--location", store, "--file", str(dataset)]
     subprocess.run(load, check=True, capture_output=True)
     commands = {
         "rdflib-endpoint": (
-            [str(programs / "python"), str(script), str(release / DATASET), str(port)],
+            [str(programs / "python"), str(script), str(dataset), str(port)],
             port,
             "/sparql",
         ),
@@ -264,12 +286,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("release", nargs="?", type=Path)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--times", type=int, default=1)
     given = parser.parse_args()
     if not shutil.which("wrk"):
         raise SystemExit("wrk is not on the path: apt-get install wrk")
     release = given.release or current_release(load_settings().out_dir).path
     with tempfile.TemporaryDirectory() as folder:
-        measure(release, given.seconds, Path(folder))
+        dataset = release / DATASET
+        if given.times > 1:
+            release = dataset = multiply(dataset, given.times, Path(folder))
+        measure(release, dataset, given.seconds, Path(folder))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -136,11 +137,23 @@ def test_the_table_that_is_saved_is_that_of_the_server(
 ) -> None:
     page = compared(browser, root, language, **asked)
     page.locator(".data-menu > summary").click()
-    with page.expect_download() as download:
-        page.locator(".data-menu").get_by_text("CSV", exact=True).click()
-    assert download.value.suggested_filename == "compare.csv"
+    saved = {}
+    for name in ("CSV", "JSON"):
+        with page.expect_download() as download:
+            page.locator(".data-menu").get_by_text(name, exact=True).click()
+        assert download.value.suggested_filename == f"compare.{name.lower()}"
+        saved[name] = download.value.path().read_bytes()
     there = web.get("/compare", params={**asked, "lang": language, "format": "csv"})
-    assert download.value.path().read_bytes() == there.content
+    assert saved["CSV"] == there.content
+    here, whole = (
+        json.loads(saved["JSON"]),
+        web.get("/api/compare", params={**asked, "lang": language}),
+    )
+    assert here["facts"] == whole.json()["facts"]
+    known = ("iri", "label", "code")
+    assert here["bodies"] == [
+        {name: each[name] for name in known} for each in whole.json()["bodies"]
+    ]
     closed(page)
 
 

@@ -275,7 +275,7 @@ def _columns_record(
                 **(
                     {
                         "targets": [
-                            (*shown, f"{target.value}{target.unit}")
+                            (*shown, target.value, target.unit)
                             for shown, target in zip(
                                 each["targets"], profiles.targets[fact.value], strict=True
                             )

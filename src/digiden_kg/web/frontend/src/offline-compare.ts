@@ -16,7 +16,7 @@ interface Item {
   sources: number[];
   /** Of a value of its own. */
   thing?: number;
-  targets?: [year: string, words: string, value: string][];
+  targets?: [year: string, words: string, value: string, unit: string][];
   amount?: number;
   /** The amount in short, and in full. */
   words?: string;
@@ -48,6 +48,20 @@ interface Data {
   table: string[];
 }
 type Body = Data["bodies"][number];
+/** What a file of the comparison says of a fact; IRIs and names. */
+interface Fact {
+  column: string;
+  body: string;
+  bodyLabel: string;
+  row: string;
+  value: string | number;
+  valueLabel: string | null;
+  certainty: "stated" | "inferred";
+  targets: { year: string; value: string; unit: string }[];
+  project: string;
+  projectLabel: string;
+  passages: string[];
+}
 
 const [ALL, ONLY, BOTH] = ["all", "only", "both"] as const;
 const OFFERED = 12;
@@ -262,32 +276,42 @@ class Table {
     return this.data.base + decodeURI(path) + hash;
   }
 
-  /** Return what is compared as a table, one line for each fact of each column. */
-  csv(): string {
+  /** Return what is compared, one record for each fact of each column, as the server does. */
+  private records(): Fact[] {
     const shared = this.data.groups.filter(({ own }) => !own).map(({ row }) => ({ row, kept: new Set(this.shared(row)) }));
     const lists = this.data.groups.filter(({ own, row }) => own && row !== "money");
-    const rows = this.bodies.flatMap(([code, link], column) => {
+    return this.bodies.flatMap(([code, link], column) => {
       const { cells } = this.columns[column]!;
-      const line = (row: string, item: Item, value: string, valueLabel: string): string[] => {
-        const said: Record<string, string> = {
-          column: code, body: this.iri(item.body ?? link), bodyLabel: this.label(item.body ?? link), row, value, valueLabel,
-          certainty: isStated(item) ? "stated" : "inferred",
-          targets: (item.targets ?? []).map(([year, , amount]) => `${year}: ${amount}`).join("; "),
-          project: this.iri(item.project), projectLabel: this.label(item.project),
-          passages: item.sources.map((each) => this.iri(each)).join(" "),
-        };
-        return this.data.table.map((name) => said[name]!);
-      };
-      const named = (row: string, item: Item, at: number) => line(row, item, this.iri(at), this.label(at));
+      const fact = (row: string, item: Item, value: string | number, valueLabel: string | null): Fact => ({
+        column: code, body: this.iri(item.body ?? link), bodyLabel: this.label(item.body ?? link), row, value, valueLabel,
+        certainty: isStated(item) ? "stated" : "inferred",
+        targets: (item.targets ?? []).map(([year, , value, unit]) => ({ year, value, unit })),
+        project: this.iri(item.project), projectLabel: this.label(item.project),
+        passages: item.sources.map((each) => this.iri(each)),
+      });
+      const named = (row: string, item: Item, at: number) => fact(row, item, this.iri(at), this.label(at));
       const marks = shared.flatMap(({ row, kept }) =>
         (cells[row] ?? []).filter((item) => kept.has(item.line)).map((item) => named(row, item, item.line)));
       if (show !== ALL) return marks;
       const money = this.data.money.flatMap((row, at) =>
-        (cells["money"] ?? []).filter((item) => item.line === at).map((item) => line(row, item, String(item.amount), "")));
+        (cells["money"] ?? []).filter((item) => item.line === at).map((item) => fact(row, item, item.amount!, null)));
       const own = lists.flatMap(({ row }) => (cells[row] ?? []).map((item) => named(row, item, item.thing!)));
       return [...marks, ...money, ...own];
     });
+  }
+
+  csv(): string {
+    const rows = this.records().map((fact) => {
+      const targets = fact.targets.map(({ year, value, unit }) => `${year}: ${value}${unit}`).join("; ");
+      const said: Record<string, unknown> = { ...fact, targets, passages: fact.passages.join(" ") };
+      return this.data.table.map((name) => String(said[name] ?? ""));
+    });
     return csv([this.data.table, ...rows]);
+  }
+
+  json(): string {
+    const bodies = this.bodies.map(([code, link]) => ({ iri: this.iri(link), label: this.label(link), code }));
+    return JSON.stringify({ bodies, facts: this.records() }, null, 2);
   }
 }
 
@@ -370,7 +394,11 @@ async function compare(): Promise<void> {
   if (bodies.length) {
     made.push(filters(codes), cloned("#signs"), table.make(), ...table.alike());
     const words = say("表示中の比較:", "The comparison that is shown:");
-    document.querySelector("main")!.prepend(dataMenu(root, words, file("compare.csv", "CSV", "text/csv;charset=utf-8", () => table.csv())));
+    const files = [
+      file("compare.csv", "CSV", "text/csv;charset=utf-8", () => table.csv()),
+      file("compare.json", "JSON", "application/json", () => table.json()),
+    ];
+    document.querySelector("main")!.prepend(dataMenu(root, words, ...files));
   }
   place.replaceChildren(...made);
   for (const form of document.querySelectorAll<HTMLFormElement>("form.adding")) {
