@@ -40,8 +40,10 @@ _TOKENS = r"""
 """
 _TOKEN = re.compile(_TOKENS + r"| (?P<mark>\\.|.)", re.VERBOSE | re.DOTALL)
 _WORD = re.compile(_TOKENS + r"| \\.", re.VERBOSE | re.DOTALL)
-_SERVICE = re.compile(r"\bservice\b")
+_SERVICE = re.compile(r"\bservice\b", re.IGNORECASE)
 _ERROR_PLACE = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
+_SPACED = re.compile(r"[^\S ]|  |\A | \Z|[#\"'\\]")
+"""What a text on one line has that may be more than it needs between its words, or is quoted."""
 _MESSAGE = 200
 """Characters of the parser's list of what it expected."""
 _QUERIES = frozenset({"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"})
@@ -72,11 +74,17 @@ def words(text: str) -> Iterator[str]:
     return (match[0].upper() for match in _WORD.finditer(text) if match.lastgroup == "word")
 
 
+def has_word(text: str, *sought: str) -> bool:
+    """Return whether a query has one of some words (in capitals)."""
+    # Tokens are slow in comparison, so they are read only where the letters occur at all.
+    upper = text.upper()
+    return any(word in upper for word in sought) and any(word in sought for word in words(text))
+
+
 def asks_others(text: str) -> bool:
     """Return whether a query asks other endpoints (``SERVICE``)."""
-    # Tokens are slow in comparison, so they are read only where the word occurs at all.
-    lower = text.lower()
-    return "service" in lower and bool(_SERVICE.search(lower)) and "SERVICE" in words(text)
+    # A name may have these letters; whether they stand alone is seen faster than by tokens.
+    return bool(_SERVICE.search(text)) and has_word(text, "SERVICE")
 
 
 def normalise(text: str) -> str:
@@ -85,6 +93,8 @@ def normalise(text: str) -> str:
     Two texts with the same result are the same query. A text in which this module cannot tell for
     sure what is quoted stays as it is.
     """
+    if not _SPACED.search(text):
+        return text
     parts: list[str] = []
     end = 0
     for token in tokens(text):

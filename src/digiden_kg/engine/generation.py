@@ -13,9 +13,10 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from digiden_kg.engine.seam import Limits
 from digiden_kg.engine.worker import END, ERROR, HEADER
@@ -40,72 +41,115 @@ class Ended(Exception):
     """The other process has closed its end."""
 
 
-class _Protocol(asyncio.StreamReaderProtocol):
-    """A stream that tells its owner when the other side has closed."""
+class Channel(asyncio.Protocol):
+    """Frames to and from another process.
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        super().__init__(reader)
-        self.ended = asyncio.Event()
+    Not by asyncio's streams: those take two calls and a task switch for each part of a frame.
+    """
 
-    def eof_received(self) -> bool | None:
-        self.ended.set()
-        return super().eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.ended.set()
-        super().connection_lost(exc)
-
-
-class Channel:
-    """Frames to and from another process."""
-
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: _Protocol
-    ) -> None:
-        self._reader, self._writer, self._protocol = reader, writer, protocol
-        self._header: tuple[bytes, int] | None = None
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._part = bytearray()
+        """What has come of a frame that is not whole yet."""
+        self._frames: deque[tuple[bytes, bytes]] = deque()
+        self._size, self._paused = 0, False
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
 
     @classmethod
     async def open(cls, end: socket.socket) -> Self:
         """Take over one end of a socket pair."""
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_BUFFER, loop=loop)
-        protocol = _Protocol(reader)
-        transport, _ = await loop.create_unix_connection(lambda: protocol, sock=end)
-        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), protocol)
+        _, channel = await asyncio.get_running_loop().create_unix_connection(cls, sock=end)
+        return channel
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; called by the loop."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no class of asyncio
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; called by the loop."""
+        part, start = self._part, 0
+        part += data
+        while len(part) - start >= HEADER.size:
+            kind, length = HEADER.unpack_from(part, start)
+            end = start + HEADER.size + length
+            if len(part) < end:
+                break
+            self._frames.append((kind, bytes(part[start + HEADER.size : end])))
+            self._size += length
+            start = end
+        del part[:start]
+        if self._size > _BUFFER and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+        if start:
+            self._wake()
+
+    def eof_received(self) -> bool:
+        """Note that nothing more comes; called by the loop."""
+        self._end()
+        return True  # what was sent may still be read
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that nothing more comes; called by the loop."""
+        self._end()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
 
     @property
     def is_open(self) -> bool:
         """Whether the other side has not closed yet."""
-        return not self._protocol.ended.is_set()
+        return not self._ended.is_set()
 
     async def ended(self) -> None:
         """Wait until the other side closes."""
-        await self._protocol.ended.wait()
+        await self._ended.wait()
 
     def send(self, kind: bytes, content: bytes) -> None:
         """Send a frame."""
-        self._writer.write(HEADER.pack(kind, len(content)) + content)
+        assert self._transport
+        self._transport.write(HEADER.pack(kind, len(content)) + content)
 
-    async def receive(self) -> tuple[bytes, bytes]:
-        """Return the next frame; a call that is cancelled loses nothing.
+    async def receive(self, patience: float | None = None) -> tuple[bytes, bytes]:
+        """Return the next frame; a call that is cancelled or gives up loses nothing.
 
         Raises:
             Ended: The other process has closed its end.
+            TimeoutError: Nothing has come in these seconds.
         """
+        if not self._frames:
+            await self._wait(patience)
+        frame = self._frames.popleft()
+        self._size -= len(frame[1])
+        if self._paused and self._size <= _BUFFER and self._transport:
+            self._paused = False
+            self._transport.resume_reading()
+        return frame
+
+    async def _wait(self, patience: float | None) -> None:
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(patience, self._wake) if patience is not None else None
         try:
-            if self._header is None:
-                kind, length = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-                self._header = kind, length
-            content = await self._reader.readexactly(self._header[1])
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise Ended from error
-        kind, self._header = self._header[0], None
-        return kind, content
+            if self.is_open:
+                await self._waiter
+        finally:
+            self._waiter = None
+            if timer:
+                timer.cancel()
+        if not self._frames:
+            raise TimeoutError if self.is_open else Ended
 
     def close(self) -> None:
         """Close our end."""
-        self._writer.close()
+        if self._transport:
+            self._transport.close()
 
 
 class Worker:
@@ -203,6 +247,15 @@ class Generation:
             self._leave()
             raise
         return worker
+
+    def take_ready(self) -> Worker | None:
+        """Return a worker that is ready now; None where there is none."""
+        while not self.idle.empty():
+            if (worker := self.idle.get_nowait()).alive:
+                self.users += 1
+                self._unused.clear()
+                return worker
+        return None
 
     def move(self, worker: Worker) -> None:
         """Let a worker leave the quick lane; another takes its place."""

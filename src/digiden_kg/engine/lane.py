@@ -47,18 +47,22 @@ class Lane:
             return
         if self.waiting >= self._queue:
             self._make_room(client)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
         self._waiting.setdefault(client, deque()).append(turn)
         self.waiting += 1
+        timer = loop.call_later(patience, self._refuse, turn)
         try:
-            async with asyncio.timeout(patience):
-                await turn
-        except TimeoutError as error:
-            self._give_up(client, turn)
-            raise QueryBusy(self.retry_after()) from error
+            await turn
         except BaseException:
             self._give_up(client, turn)
             raise
+        finally:
+            timer.cancel()
+
+    def _refuse(self, turn: asyncio.Future[None]) -> None:
+        if not turn.done():
+            turn.set_exception(QueryBusy(self.retry_after()))
 
     def leave(self, stay: float = 0.0) -> None:
         """Give a place back after a number of seconds; the next client in turn gets it."""

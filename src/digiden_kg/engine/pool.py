@@ -17,8 +17,8 @@ workers; a pool starts the next one before it lets the old one finish.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import marshal
 import signal
 import time
 from pathlib import Path
@@ -59,7 +59,7 @@ class _Run:
         self._limit: float = request["timeout"]
         self._timer = asyncio.get_running_loop().call_later(self._limit, self._expire)
         self._expired = self._over = False
-        worker.channel.send(REQUEST, json.dumps(request).encode())
+        worker.channel.send(REQUEST, marshal.dumps(request))
 
     @property
     def _elapsed(self) -> float:
@@ -74,26 +74,29 @@ class _Run:
         size = 0
         until = self._started + _STARVED * budget
         budget += self.worker.processor_time()
-        while (now := time.monotonic()) < until:
-            left = min(budget - self.worker.processor_time(), until - now)
+        while size < _HELD:
+            left = min(budget - self.worker.processor_time(), until - time.monotonic())
             if left <= 0:
                 break
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    while size < _HELD:
-                        if (chunk := await self.next()) is None:
-                            return held, True
-                        held.append(chunk)
-                        size += len(chunk)
-                break
+            try:
+                chunk = await self._next(left)
+            except TimeoutError:
+                continue
+            if chunk is None:
+                return held, True
+            held.append(chunk)
+            size += len(chunk)
         return held, False
 
     async def next(self) -> bytes | None:
         """Return the next chunk, None at the end; see :class:`Source`."""
+        return await self._next(None)
+
+    async def _next(self, patience: float | None) -> bytes | None:
         if self._expired:
             raise QueryTimeout(self._limit, self._elapsed)
         try:
-            kind, content = await self.worker.channel.receive()
+            kind, content = await self.worker.channel.receive(patience)
         except Ended as error:
             raise await self._cause() from error
         if kind == DATA:
@@ -295,8 +298,10 @@ class Pool:
         patience = request["timeout"]
         await lane.enter(client, patience)
         try:
-            async with asyncio.timeout(patience):
-                worker = await self._current.take()
+            worker = self._current.take_ready()
+            if worker is None:
+                async with asyncio.timeout(patience):
+                    worker = await self._current.take()
         except BaseException as error:
             lane.leave()
             if isinstance(error, TimeoutError):

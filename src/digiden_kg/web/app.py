@@ -13,9 +13,9 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Response
-from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,7 +35,7 @@ from digiden_kg.web.compare import add_compare
 from digiden_kg.web.datasets import add_datasets
 from digiden_kg.web.downloads import Dumps, add_downloads
 from digiden_kg.web.embed import add_embed
-from digiden_kg.web.endpoint import add_endpoint
+from digiden_kg.web.endpoint import Direct, add_endpoint
 from digiden_kg.web.explore import add_explore
 from digiden_kg.web.following import Find, Follower
 from digiden_kg.web.inside import ask
@@ -63,6 +63,7 @@ _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
+_POLICY = (b"content-security-policy", POLICY.encode())
 
 
 class _Headers:
@@ -80,10 +81,13 @@ class _Headers:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_ALWAYS]
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Digiden-Release", self._site.release.name)
-                headers.setdefault("Content-Security-Policy", POLICY)
+                headers = [*message["headers"], *_ALWAYS]
+                known = {name for name, _ in headers}
+                if b"digiden-release" not in known:
+                    headers.append((b"digiden-release", self._site.release.name.encode()))
+                if b"content-security-policy" not in known:
+                    headers.append(_POLICY)
+                message["headers"] = headers
             await send(message)
 
         if scope["method"] == "OPTIONS":
@@ -97,6 +101,19 @@ class _Headers:
             await Response(status_code=204, headers=headers)(scope, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
+
+
+class _Application(FastAPI):
+    """An application with layers of ours around all of the framework's."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.layers: ASGIApp = super().__call__
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        scope["app"] = self
+        await self.layers(scope, receive, send)
 
 
 def create_app(
@@ -145,13 +162,12 @@ def create_app(
                 raise
             yield
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app = _Application(lifespan=lifespan, openapi_url=None)
     app.state.failure = None
     app.state.public_url = settings.public_url
     sums = access.Sums()
-    app.add_middleware(sparql.AtHand, answers=answers)
-    app.add_middleware(_Headers, site=site)
-    app.add_middleware(access.Access, log=access.open_log(settings.log), sums=sums)
+    layers = _Headers(Direct(app.layers, site), site)
+    app.layers = access.Access(layers, access.open_log(settings.log), sums)
     problems.install(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # What is asked for most often comes first, because routes are tried in this order.

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from digiden_kg import metadata, vocab
 from digiden_kg.describe import labels_of
 from digiden_kg.engine.seam import Query, read_page
-from digiden_kg.exceptions import QueryError, QuerySyntaxError
+from digiden_kg.exceptions import DigidenError, QueryError, QuerySyntaxError
 from digiden_kg.normalize import fold
 from digiden_kg.questions import Question
 from digiden_kg.results import (
@@ -43,9 +44,35 @@ from digiden_kg.web.site import (
 from digiden_kg.web.start import TAGS
 from digiden_kg.web.workbooks import workbook
 
+_ENDPOINT = "/sparql"
+_METHODS = ["GET", "HEAD", "POST"]
 _TEXT = 2000
 """Characters that are folded at once."""
 _PLAIN_JSON = Format(("json",), ("application/json",))
+
+
+class Direct:
+    """Answers queries, and what is at hand, before a layer of the framework looks at a request.
+
+    The layers cost more than a look-up; pages, other methods and errors of the program are theirs.
+    """
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app, self._site = app, site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        app: ASGIApp = self._app
+        if scope["type"] == "http":
+            if ready := self._site.answers.at_hand(scope):
+                app = ready
+            elif scope["path"] == _ENDPOINT and scope["method"] in _METHODS:
+                request = Request(scope, receive, send)
+                try:
+                    app = await _endpoint(self._site, request)
+                except (DigidenError, problems.ProblemError) as error:
+                    app = problems.answer_of(request, error)
+        await app(scope, receive, send)
 
 
 def add_endpoint(app: FastAPI, site: Site) -> None:
@@ -56,20 +83,19 @@ def add_endpoint(app: FastAPI, site: Site) -> None:
 
 
 def _add_sparql(app: FastAPI, site: Site) -> None:
-    methods = ["GET", "HEAD", "POST"]
-
     # Routes of Starlette: FastAPI's own would look for parameters that the protocol has not.
     async def endpoint(request: Request) -> Response:
-        asked = await sparql.read_request(request)
-        return await site.steady(lambda: _answer_query(site, request, asked))
+        return await _endpoint(site, request)
 
-    async def endpoint_in_a_format(request: Request) -> Response:
-        name = request.path_params["name"]
-        asked = replace(await sparql.read_request(request), format=name)
-        return await site.steady(lambda: _answer_query(site, request, asked))
+    app.add_route(_ENDPOINT, endpoint, _METHODS)
+    app.add_route(f"{_ENDPOINT}.{{name}}", endpoint, _METHODS)
 
-    app.add_route("/sparql", endpoint, methods)
-    app.add_route("/sparql.{name}", endpoint_in_a_format, methods)
+
+async def _endpoint(site: Site, request: Request) -> Response:
+    asked = await sparql.read_request(request)
+    if "path_params" in request.scope and (name := request.path_params.get("name")):
+        asked = replace(asked, format=name)
+    return await site.steady(lambda: _answer_query(site, request, asked))
 
 
 async def _answer_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:

@@ -160,25 +160,28 @@ def kind_of(error: DigidenError) -> Kind:
     return next(kind for kind in _KINDS if isinstance(error, kind.error))
 
 
+def answer_of(request: Request, error: DigidenError | ProblemError) -> Response:
+    """Return the response of an error of ours."""
+    if isinstance(error, DigidenError):
+        return problem_of(request, error)
+    return problem(
+        request,
+        error.status,
+        error.kind,
+        HTTPStatus(error.status).phrase,
+        error.detail,
+        headers=error.headers,
+        advice=error.advice,
+    )
+
+
 def install(app: FastAPI) -> None:
     """Let an application answer every error by a problem."""
 
     @app.exception_handler(DigidenError)
-    async def on_digiden(request: Request, error: DigidenError) -> Response:
-        return problem_of(request, error)
-
     @app.exception_handler(ProblemError)
-    async def on_problem(request: Request, error: ProblemError) -> Response:
-        title = HTTPStatus(error.status).phrase
-        return problem(
-            request,
-            error.status,
-            error.kind,
-            title,
-            error.detail,
-            headers=error.headers,
-            advice=error.advice,
-        )
+    async def on_ours(request: Request, error: DigidenError | ProblemError) -> Response:
+        return answer_of(request, error)
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 from collections import OrderedDict
 from collections.abc import (
@@ -27,12 +26,12 @@ from urllib.parse import parse_qsl, quote
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from pyoxigraph import NamedNode
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from digiden_kg.engine.seam import PAGE, Engine, Query, Reply
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import Chosen, RowCount
-from digiden_kg.syntax import normalise, query_form, words
+from digiden_kg.syntax import has_word, normalise, query_form
 from digiden_kg.web import coding
 from digiden_kg.web.access import CLIENT, Note, note_of, query_hash
 from digiden_kg.web.cache import Flight, Kept, ResultCache
@@ -47,14 +46,14 @@ _DIRECT = "application/sparql-query"
 _UPDATE = "application/sparql-update"
 _ACCEPT_POST = {"Accept-Post": f"{_FORM}, {_DIRECT}"}
 _VARY = "Accept, Accept-Encoding"
-_FLEETING = frozenset({"NOW", "RAND", "UUID", "STRUUID", "BNODE", "SERVICE"})
+_FLEETING = ("NOW", "RAND", "UUID", "STRUUID", "BNODE", "SERVICE")
 """Words of queries whose answer may differ each time."""
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _FILE_NAME = 120
 """Characters of the name of a download."""
-_SOON = 0.02
+_SOON = 0.05
 """Seconds of an evaluation after which the server looks whether the client is still there."""
 _T = TypeVar("_T")
 _Land = Callable[[QueryError | None], None]
@@ -294,7 +293,7 @@ class Answers:
     def _plan(self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str) -> _Plan:
         assert asked.query is not None
         coded = coding.choose(request.headers.get("accept-encoding"))
-        steady = _FLEETING.isdisjoint(words(asked.query))
+        steady = not has_word(asked.query, *_FLEETING)
         tag = etag(release, asked, chosen, coded) if steady else None
         headers = {
             "Vary": _VARY,
@@ -440,18 +439,6 @@ def _key(scope: Scope) -> object:
     return scope["path"], scope["query_string"], tuple(chosen)
 
 
-class AtHand:
-    """Gives what is at hand before anything else looks at a request."""
-
-    def __init__(self, app: ASGIApp, answers: Answers) -> None:
-        self._app, self._answers = app, answers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
-        ready = self._answers.at_hand(scope) if scope["type"] == "http" else None
-        await (ready or self._app)(scope, receive, send)
-
-
 async def _counted(chunks: Reply, chosen: Chosen, note: Note) -> AsyncGenerator[bytes, None]:
     count = RowCount(chosen.format)
     try:
@@ -582,15 +569,15 @@ async def _disconnected(request: Request) -> None:
 def etag(release: str, asked: SparqlRequest, chosen: Chosen, coded: str | None = None) -> str:
     """Return the strong entity tag of an answer: a release never changes."""
     assert asked.query is not None
-    parts = [
+    parts = (
         release,
         normalise(asked.query),
         sorted(set(asked.default_graphs)),
         sorted(set(asked.named_graphs)),
         chosen.media_type,
         coded,
-    ]
-    return f'"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"'
+    )
+    return f'"{hashlib.sha256(ascii(parts).encode()).hexdigest()[:32]}"'
 
 
 def holds(if_none_match: str | None, tag: str) -> bool:
