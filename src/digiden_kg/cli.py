@@ -553,7 +553,9 @@ def _serve(
             and application.state.failure is None
         )
     )
-    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="on"))
+    # What is noted of requests is the application's own; uvicorn would prepare lines of its log.
+    config = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn has shut down by then

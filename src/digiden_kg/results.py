@@ -49,9 +49,9 @@ def read_answer(solutions: QuerySolutions | QueryBoolean) -> Answer:
     return Answer(columns, tuple(map(tuple, solutions)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Format:
-    """One way to write results."""
+    """One way to write results; each is itself alone, so that tables of them are fast."""
 
     names: tuple[str, ...]
     """What ``?format=`` and ``--format`` call it; the first is also the file extension."""

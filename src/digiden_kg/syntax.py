@@ -40,8 +40,13 @@ _TOKENS = r"""
 """
 _TOKEN = re.compile(_TOKENS + r"| (?P<mark>\\.|.)", re.VERBOSE | re.DOTALL)
 _WORD = re.compile(_TOKENS + r"| \\.", re.VERBOSE | re.DOTALL)
-_SERVICE = re.compile(r"\bservice\b", re.IGNORECASE)
+_SERVICE = re.compile(r"\bservice\b")
 _ERROR_PLACE = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
+_PLAIN_FORM = re.compile(
+    r"(?:\s*+(?ai:PREFIX)\s++[\w-]*+:\s*+<[^<>\"{}|^`\\\x00-\x20]*+>)*+"
+    r"\s*+(?P<form>(?ai:SELECT|ASK|CONSTRUCT|DESCRIBE))(?![\w.:-])"
+)
+"""How most queries begin."""
 _SPACED = re.compile(r"[^\S ]|  |\A | \Z|[#\"'\\]")
 """What a text on one line has that may be more than it needs between its words, or is quoted."""
 _MESSAGE = 200
@@ -84,7 +89,8 @@ def has_word(text: str, *sought: str) -> bool:
 def asks_others(text: str) -> bool:
     """Return whether a query asks other endpoints (``SERVICE``)."""
     # A name may have these letters; whether they stand alone is seen faster than by tokens.
-    return bool(_SERVICE.search(text)) and has_word(text, "SERVICE")
+    lower = text.lower()
+    return "service" in lower and bool(_SERVICE.search(lower)) and has_word(text, "SERVICE")
 
 
 def normalise(text: str) -> str:
@@ -123,6 +129,8 @@ def declare(text: str, prefixes: Mapping[str, str]) -> str:
 
 def query_form(text: str) -> str | None:
     """Return SELECT, ASK, CONSTRUCT or DESCRIBE; UPDATE for an update; None for neither."""
+    if plain := _PLAIN_FORM.match(text):
+        return plain["form"].upper()
     for word in words(text):
         if word in _QUERIES:
             return word

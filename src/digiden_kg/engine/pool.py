@@ -73,14 +73,14 @@ class _Run:
         held: list[bytes] = []
         size = 0
         until = self._started + _STARVED * budget
-        budget += self.worker.processor_time()
+        left, end = budget, budget + self.worker.processor_time()
         while size < _HELD:
-            left = min(budget - self.worker.processor_time(), until - time.monotonic())
-            if left <= 0:
-                break
             try:
                 chunk = await self._next(left)
             except TimeoutError:
+                left = min(end - self.worker.processor_time(), until - time.monotonic())
+                if left <= 0:
+                    break
                 continue
             if chunk is None:
                 return held, True

@@ -7,8 +7,8 @@ so on disk a system call filter forbids sockets alone.) A worker is forked from 
 
 Frames go over a socket pair: one byte for the kind, four for the length, then the content. A
 worker begins with one ``Z`` (end) frame when it is ready. A request is a mapping, as Python
-marshals it; the answer is any number of ``D`` (data) frames, then one ``Z`` or one ``E`` (error: a JSON object). A ``Z``
-with content asks to be replaced.
+marshals it; the answer is any number of ``D`` (data) frames, then one ``Z`` or one ``E`` (error: a
+JSON object). A ``Z`` with content asks to be replaced.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
 from urllib.parse import parse_qsl, quote
 
@@ -70,11 +70,13 @@ class SparqlRequest:
     format: str | None = None
     timeout: float | None = None
     download: str | None = None
+    form: str | None = field(init=False)
+    """SELECT, ASK, CONSTRUCT, DESCRIBE; None where the text is no query."""
 
-    @property
-    def form(self) -> str | None:
-        """SELECT, ASK, CONSTRUCT, DESCRIBE; None where the text is no query."""
-        return query_form(self.query) if self.query is not None else None
+    def __post_init__(self) -> None:
+        """Look what form the query has, once for all who want to know."""
+        form = query_form(self.query) if self.query is not None else None
+        object.__setattr__(self, "form", form)
 
 
 async def read_request(request: Request) -> SparqlRequest:
