@@ -77,8 +77,10 @@ class Slow:
         self.go = asyncio.Event()
         self._pieces, self._error = pieces, error
 
+    release = "r"
+
     def state(self) -> EngineState:
-        return EngineState("r", True, {}, {}, {})
+        return EngineState(self.release, True, {}, {}, {})
 
     async def evaluate(self, query: Query) -> Reply:
         self.asked += 1

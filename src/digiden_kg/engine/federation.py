@@ -75,6 +75,11 @@ class Federated:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    @property
+    def release(self) -> str:
+        """What it answers from."""
+        return self._engine.release
+
     def state(self) -> EngineState:
         """Say how the engine is."""
         return self._engine.state()

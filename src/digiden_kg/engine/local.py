@@ -50,7 +50,7 @@ class Local(Tabular):
 
     def __init__(self, dataset: Path, release: str) -> None:
         self._store = Store()
-        self._release = release
+        self.release = release
         load(self._store, dataset)
         self._answer = functools.lru_cache(maxsize=_KEPT)(self._evaluate)
 
@@ -62,7 +62,7 @@ class Local(Tabular):
             answer = self._answer(query.text, *graphs, query.base_iri)
             results = parse_query_results(answer, _JSON) if isinstance(answer, bytes) else answer
             write_results(results, output, query.format)
-        return Reply(self._release, [output.getvalue()], None)
+        return Reply(self.release, [output.getvalue()], None)
 
     def _evaluate(
         self,
@@ -109,7 +109,7 @@ class Local(Tabular):
 
     def state(self) -> EngineState:
         """Say that it is ready."""
-        return EngineState(self._release, True, {}, {}, {})
+        return EngineState(self.release, True, {}, {}, {})
 
     async def switch(self, dataset: Path, release: str | None = None) -> None:
         """Refuse: what is published is one release.

@@ -57,7 +57,7 @@ class _Run:
         self.release = worker.generation.release
         self._started = self._entered = time.monotonic()
         self._limit: float = request["timeout"]
-        self._timer = asyncio.get_running_loop().call_later(self._limit, self._expire)
+        self._timer: asyncio.TimerHandle | None = None
         self._expired = self._over = False
         worker.channel.send(REQUEST, marshal.dumps(request))
 
@@ -73,12 +73,15 @@ class _Run:
         held: list[bytes] = []
         size = 0
         until = self._started + _STARVED * budget
-        left, end = budget, budget + self.worker.processor_time()
+        left, end = min(budget, self._limit), budget + self.worker.processor_time()
         while size < _HELD:
             try:
                 chunk = await self._next(left)
             except TimeoutError:
-                left = min(end - self.worker.processor_time(), until - time.monotonic())
+                if (rest := self._limit - self._elapsed) <= 0:
+                    self._expire()
+                    continue
+                left = min(end - self.worker.processor_time(), until - time.monotonic(), rest)
                 if left <= 0:
                     break
                 continue
@@ -86,7 +89,13 @@ class _Run:
                 return held, True
             held.append(chunk)
             size += len(chunk)
+        self.set_alarm()
         return held, False
+
+    def set_alarm(self) -> None:
+        """End the evaluation when its time is over; most end before there is a need for this."""
+        rest = self._limit - self._elapsed
+        self._timer = asyncio.get_running_loop().call_later(rest, self._expire)
 
     async def next(self) -> bytes | None:
         """Return the next chunk, None at the end; see :class:`Source`."""
@@ -128,7 +137,8 @@ class _Run:
     def _end(self, *, usable: bool) -> None:
         if not self._over:
             self._over = True
-            self._timer.cancel()
+            if self._timer:
+                self._timer.cancel()
             self.worker.generation.give_back(self.worker, usable=usable)
             self._lane.leave(time.monotonic() - self._entered)
 
@@ -232,6 +242,11 @@ class Pool:
         finally:
             await old.close()
 
+    @property
+    def release(self) -> str:
+        """What it answers from."""
+        return self._current.release
+
     def state(self) -> EngineState:
         """Say how the pool is."""
         now = self._current
@@ -284,6 +299,7 @@ class Pool:
                 run.close()
                 held.clear()
                 run = await self._enter(self._slow, request, client)
+                run.set_alarm()
             if not held:
                 if (chunk := await run.next()) is None:
                     return Reply(run.release, held, None)

@@ -151,6 +151,11 @@ class Query:
 class Engine(Protocol):
     """What answers queries."""
 
+    @property
+    def release(self) -> str:
+        """What it answers from."""
+        ...
+
     async def evaluate(self, query: Query) -> Reply:
         """Return an answer as soon as it is known that there is one.
 

@@ -56,7 +56,9 @@ class Note:
 
 def note_of(scope: Scope) -> Note:
     """Return the note of a request."""
-    note: Note = scope.setdefault(_KEY, Note())
+    note: Note | None = scope.get(_KEY)
+    if note is None:
+        note = scope[_KEY] = Note()
     return note
 
 

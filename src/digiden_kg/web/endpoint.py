@@ -20,6 +20,7 @@ from digiden_kg.results import (
     HTML,
     TABLES,
     XLSX,
+    Chosen,
     Format,
     find_format,
     formats_of,
@@ -95,23 +96,26 @@ async def _endpoint(site: Site, request: Request) -> Response:
     asked = await sparql.read_request(request)
     if "path_params" in request.scope and (name := request.path_params.get("name")):
         asked = replace(asked, format=name)
-    return await site.steady(lambda: _answer_query(site, request, asked))
-
-
-async def _answer_query(site: Site, request: Request, asked: sparql.SparqlRequest) -> Response:
     tables = asked.query is not None and formats_of(asked.form) is TABLES
     offers = (*(GRAPHS if asked.query is None else formats_of(asked.form)), HTML)
     offers = (*offers, XLSX) if tables else offers
     accept = request.headers.get("accept")
     chosen = find_format(offers, asked.format) if asked.format else negotiate(offers, accept)
+    if asked.query is not None and chosen.format not in (HTML, XLSX):
+        return await site.answers.answer(request, asked, chosen)
+    return await site.steady(lambda: _page(site, request, asked, chosen))
+
+
+async def _page(
+    site: Site, request: Request, asked: sparql.SparqlRequest, chosen: Chosen
+) -> Response:
+    """Return what is more than an answer of the engine: a page, a workbook, the description."""
     if chosen.format is HTML:
         return await _show_query(site, request, asked)
-    if chosen.format is XLSX and asked.query is not None:
+    if asked.query is not None:
         access.note_of(request.scope).query = access.query_hash(asked.query)
         name = asked.download or "result"
         return await workbook(site, request, asked.query, chosen, name=name, title="SPARQL")
-    if asked.query is not None:
-        return await site.answers.answer(request, asked, chosen)
     content = metadata.service_description(
         f"{root_of(request)}/sparql",
         *await site.sizes(),

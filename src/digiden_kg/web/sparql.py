@@ -236,7 +236,9 @@ class _Plan:
     """Entity tag of the answer; None where it differs each time."""
     release: str
     headers: dict[str, str]
-    """What a whole answer is sent with."""
+    """What an answer is sent with."""
+    raw: list[tuple[bytes, bytes]]
+    """The same as they are sent."""
     query: str
     """Hash of the query, for the log."""
 
@@ -263,7 +265,7 @@ class Answers:
         """
         while True:
             try:
-                release = self.engine.state().release
+                release = self.engine.release
                 return await self._answer(request, self._plan(request, asked, chosen, release))
             except _SwitchedError:  # a tag names the release that the answer is from
                 continue
@@ -274,7 +276,7 @@ class Answers:
         It needs no look at the query, its format or its headers, which is most of the work.
         """
         plan = self._plans.get(_key(scope)) if scope["method"] in ("GET", "HEAD") else None
-        if plan is None or plan.release != self.engine.state().release:
+        if plan is None or plan.release != self.engine.release:
             return None
         return self._at_hand(scope, plan)
 
@@ -310,7 +312,8 @@ class Answers:
             headers["Content-Encoding"] = coded
         if asked.download:
             headers["Content-Disposition"] = disposition(asked.download, chosen.format.name)
-        plan = _Plan(asked, chosen, coded, tag, release, headers, query_hash(asked.query))
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        plan = _Plan(asked, chosen, coded, tag, release, headers, raw, query_hash(asked.query))
         scope = request.scope
         if tag and request.method != "POST" and len(scope["query_string"]) <= _REMEMBERED:
             self._plans[_key(scope)] = plan
@@ -329,9 +332,7 @@ class Answers:
             note.outcome = "gone"
             return Response(status_code=GONE)
         if not isinstance(made, _Making):
-            return (
-                _kept(made, plan, note) if isinstance(made, Kept) else Response(made, 200, headers)
-            )
+            return _kept(made, plan, note) if isinstance(made, Kept) else _Whole(made, plan)
         if request.method == "HEAD":
             await made.aclose()
             return _Bodiless(headers=headers)
@@ -427,7 +428,7 @@ class Answers:
 
 def _kept(kept: Kept, plan: _Plan, note: Note) -> Response:
     note.outcome, note.rows = "hit", kept.rows
-    return Response(kept.content, headers={**plan.headers, "Age": str(kept.age)})
+    return _Whole(kept.content, plan, (b"age", str(kept.age).encode()))
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
@@ -494,6 +495,16 @@ class _Making:
     async def aclose(self) -> None:
         """End the evaluation, if it has not ended."""
         await self._rest.aclose()
+
+
+class _Whole(Response):
+    """A whole answer, with the headers of its plan."""
+
+    def __init__(self, content: bytes, plan: _Plan, *more: tuple[bytes, bytes]) -> None:
+        # Starlette's own would encode them once more for each answer.
+        self.status_code, self.body, self.background = 200, content, None
+        length = (b"content-length", str(len(content)).encode())
+        self.raw_headers = [*plan.raw, length, *more]
 
 
 class _Stream(StreamingResponse):
