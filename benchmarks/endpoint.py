@@ -24,6 +24,7 @@ import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from urllib.parse import quote
 
 from pyoxigraph import QueryResultsFormat, RdfFormat, Store
@@ -34,6 +35,10 @@ from digiden_kg.settings import load_settings
 
 CONNECTIONS = 64
 ROWS = 1_000_000
+_ROUNDS = 5
+"""Times that ours and the peers are measured, in turn; the middle one counts."""
+_RESTS = 0.03
+"""Seconds of processor time in a second that something which rests may take."""
 PEERS = ("rdflib-endpoint[web]", "uvicorn", "oxigraph")
 LOOK_UP = f"SELECT ?p ?o {{ <{vocab.thing('body', '142069')}> ?p ?o }} LIMIT "
 AGGREGATE = "SELECT ?p (COUNT(*) AS ?n) (COUNT(DISTINCT ?o) AS ?m) { ?s ?p ?o } GROUP BY ?p"
@@ -90,9 +95,23 @@ def running(
                     if ask(port, "ASK {}", path=path)[0] == 200:
                         break
                 time.sleep(0.1)
+            settle(process.pid)
             yield port
         finally:
             process.terminate()
+
+
+def settle(pid: int) -> None:
+    """Wait until a server has nothing more to prepare: until it rests for a second."""
+
+    def used() -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before, until = -1.0, time.monotonic() + 120
+    while time.monotonic() < until and (now := used()) - before > _RESTS:
+        before = now
+        time.sleep(1)
 
 
 def ask(
@@ -137,12 +156,14 @@ def rate(
 
 def best(port: int, query: str, times: int = 7, path: str = "/sparql") -> float:
     """Return the shortest time of an answer, read to its end."""
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
-        assert ask(port, query, path=path)[0] == 200
-        found.append(time.perf_counter() - start)
-    return min(found)
+    return min(took(port, query, path) for _ in range(times))
+
+
+def took(port: int, query: str, path: str = "/sparql") -> float:
+    """Return the seconds of an answer, read to its end."""
+    start = time.perf_counter()
+    assert ask(port, query, path=path)[0] == 200
+    return time.perf_counter() - start
 
 
 def own(release: Path, **environment: str) -> contextlib.AbstractContextManager[int]:
@@ -200,31 +221,27 @@ def measure(release: Path, dataset: Path, seconds: float, folder: Path) -> None:
     store = Store()
     store.bulk_load(path=dataset, format=RdfFormat.N_QUADS)
     say("statements, those of the named graphs included", len(store), "")
-    with own(release, DIGIDEN_CACHE="0") as port:
+    with own(release, DIGIDEN_CACHE="0") as port, own(release) as keeping:
         for name, query in QUERIES.items():
-            raw = []
-            for _ in range(7):
+            raw, over = [], []
+            for _ in range(7):  # in turn, because a shared machine is not as fast at all times
                 start = time.perf_counter()
                 store.query(query).serialize(format=QueryResultsFormat.CSV)
                 raw.append(time.perf_counter() - start)
-            say(f"{name} over HTTP, against raw pyoxigraph", best(port, query) / min(raw), "x")
-        uncached, failed = rate(port, seconds, varied=True)
-        say(f"look-ups, {CONNECTIONS} connections, uncached", uncached, f"/s, {failed} failed")
+                over.append(took(port, query))
+            say(f"{name} over HTTP, against raw pyoxigraph", min(over) / min(raw), "x")
         slow = best(port, AGGREGATE)
         say("the aggregate, uncached", slow * 1000, "ms")
-    with own(release) as port:
-        cached, failed = rate(port, seconds)
-        say(f"look-ups, {CONNECTIONS} connections, from the cache", cached, f"/s, {failed} failed")
-        connection = http.client.HTTPConnection("127.0.0.1", port)
+        ask(keeping, AGGREGATE)
+        say("repeated aggregate, against uncached", slow / best(keeping, AGGREGATE, 200), "x")
+        connection = http.client.HTTPConnection("127.0.0.1", keeping)
         path = f"/sparql?query={quote(LOOK_UP + '1000')}"
         connection.request("GET", path, headers={"Accept": "text/csv"})
         tag = connection.getresponse().headers["ETag"]
-        unchanged, failed = rate(port, seconds, f"If-None-Match: {tag}")
+        unchanged, failed = rate(keeping, seconds, f"If-None-Match: {tag}")
         say("304 answers", unchanged, f"/s, {failed} failed")
-        ask(port, AGGREGATE)
-        say("repeated aggregate, against uncached", slow / best(port, AGGREGATE, 200), "x")
+        compare(dataset, seconds, folder, port, keeping)
     rows(folder)
-    compare(dataset, seconds, folder, {"uncached": uncached, "from the cache": cached})
 
 
 def rows(folder: Path) -> None:
@@ -248,37 +265,48 @@ def rows(folder: Path) -> None:
         say("growth of the front meanwhile", (resident(port) - before) / (1 << 20), "MiB")
 
 
-def compare(dataset: Path, seconds: float, folder: Path, ours: dict[str, float]) -> None:
-    """Print the same look-ups, and the aggregate, of the peers."""
+def compare(dataset: Path, seconds: float, folder: Path, port: int, keeping: int) -> None:
+    """Print look-ups of our servers (without and with a cache) and of the peers, in turn."""
+    rates: dict[str, list[float]] = {"uncached": [], "from the cache": []}
+    with contextlib.ExitStack() as stack:
+        peers = dict(start_peers(dataset, folder, stack))
+        for _ in range(_ROUNDS):
+            for name, at, varied in (("uncached", port, True), ("from the cache", keeping, False)):
+                found, failed = rate(at, seconds, varied=varied)
+                assert not failed, f"{failed} look-ups {name} failed"
+                rates[name].append(found)
+            for name, (at, path) in peers.items():
+                rates.setdefault(name, []).append(rate(at, seconds, path=path, varied=True)[0])
+        for name, found in rates.items():
+            say(f"look-ups, {CONNECTIONS} connections, {name}", median(found), "/s")
+        for name, (at, path) in peers.items():
+            for kind in ("uncached", "from the cache"):
+                times = [
+                    ours / theirs for ours, theirs in zip(rates[kind], rates[name], strict=True)
+                ]
+                say(f"look-ups {kind}, against {name}", median(times), "x")
+            say(f"{name}, the aggregate", best(at, AGGREGATE, 3, path) * 1000, "ms")
+
+
+def start_peers(
+    dataset: Path, folder: Path, stack: contextlib.ExitStack
+) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Run the peers; yield their names, with port and path of the endpoint."""
     programs = install_peers(folder / "peers")
     if programs is None:
         print("the peers cannot be installed here: no comparison")
         return
-    script = folder / "peer.py"
+    script, store = folder / "peer.py", str(folder / "store")
     script.write_text(PEER, encoding="utf-8")
-    port, other, store = free_port(), free_port(), str(folder / "store")
     oxigraph = str(programs / "oxigraph")
     load = [oxigraph, "load", "--location", store, "--file", str(dataset)]
     subprocess.run(load, check=True, capture_output=True)
-    commands = {
-        "rdflib-endpoint": (
-            [str(programs / "python"), str(script), str(dataset), str(port)],
-            port,
-            "/sparql",
-        ),
-        "Oxigraph server": (
-            [oxigraph, "serve-read-only", "--location", store, "--bind", f"127.0.0.1:{other}"],
-            other,
-            "/query",
-        ),
-    }
-    for name, (command, at, path) in commands.items():
-        with running(command, at, path):
-            theirs, failed = rate(at, seconds, path=path, varied=True)
-            say(f"{name}, {CONNECTIONS} connections", theirs, f"/s, {failed} failed")
-            for kind, value in ours.items():
-                say(f"look-ups {kind}, against {name}", value / theirs, "x")
-            say(f"{name}, the aggregate", best(at, AGGREGATE, 3, path) * 1000, "ms")
+    port = free_port()
+    command = [str(programs / "python"), str(script), str(dataset), str(port)]
+    yield "rdflib-endpoint", (stack.enter_context(running(command, port)), "/sparql")
+    port = free_port()
+    command = [oxigraph, "serve-read-only", "--location", store, "--bind", f"127.0.0.1:{port}"]
+    yield "Oxigraph server", (stack.enter_context(running(command, port, "/query")), "/query")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -204,15 +205,18 @@ async def _ask_early(app: FastAPI, site: Site) -> None:
     """Make pages before anyone asks for them, so that what they are made of is kept."""
     if site.release.is_draft:
         return
+    took = 0.0
     for address in EARLY:
         for language in LANGUAGES:
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(max(_PAUSE, took))
+            started = time.monotonic()
             with contextlib.suppress(DigidenError):  # whoever asks next is told what is wrong
                 await ask(app.router, f"{address}?lang={language}", _HERE, app=app)
+            took = time.monotonic() - started
 
 
 _PAUSE = 0.05
-"""Seconds between two of these pages, for readers who are there already."""
+"""Seconds between two of these pages, or as long as one took: readers may be there already."""
 _HERE = "http://127.0.0.1"
 
 
