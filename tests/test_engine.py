@@ -15,10 +15,12 @@ import pytest
 from conftest import tree_memory, until
 from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, Store
 
+from digiden_kg.engine.generation import Channel, Ended
 from digiden_kg.engine.guard import SHORT, inspect
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.remote import Remote
 from digiden_kg.engine.seam import Engine, Limits, Query, read_page, select
+from digiden_kg.engine.worker import DATA, HEADER
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
@@ -109,6 +111,49 @@ def test_a_runaway_query_is_killed_and_others_answer() -> None:
         assert await ask(pool)
 
     run(test)
+
+
+def test_a_query_that_begins_again_in_the_slow_lane_has_its_deadline_too() -> None:
+    async def test(pool: Pool) -> None:
+        runaways = [asyncio.create_task(ask(pool, RUNAWAY + f"#{n}")) for n in range(2)]
+        for each in runaways:  # the slow lane has one place
+            with pytest.raises(QueryTimeout) as caught:
+                await each
+            assert 1 <= caught.value.elapsed < 1.5  # the worker itself would end after 2
+
+    run(test, deadline=1.0)
+
+
+@pytest.mark.parametrize("sizes", [(0, 1, 5), (70_000,), (300_000, 300_000, 300_000, 7)])
+@pytest.mark.parametrize("piece", [1, 3, 60_000])
+def test_frames_come_whole_however_they_are_cut(sizes: tuple[int, ...], piece: int) -> None:
+    sent = [(DATA, bytes([65 + n]) * size) for n, size in enumerate(sizes)]
+    content = b"".join(HEADER.pack(kind, len(each)) + each for kind, each in sent)
+    cut = [content[at : at + piece] for at in range(0, min(len(content), 500 * piece), piece)]
+    cut.append(content[sum(map(len, cut)) :])
+
+    async def main() -> None:
+        ours, theirs = socket.socketpair()
+        channel = await Channel.open(ours)
+        with pytest.raises(TimeoutError):
+            await channel.receive(0.01)
+
+        async def write() -> None:
+            loop = asyncio.get_running_loop()
+            theirs.setblocking(False)
+            with theirs:
+                for each in cut:
+                    await loop.sock_sendall(theirs, each)
+                await loop.sock_sendall(theirs, HEADER.pack(DATA, 9) + b"no end")
+
+        writing = asyncio.create_task(write())
+        assert [await channel.receive() for _ in sent] == sent
+        with pytest.raises(Ended):
+            await channel.receive()
+        await writing
+        channel.close()
+
+    asyncio.run(main())
 
 
 def test_every_worker_is_replaced() -> None:

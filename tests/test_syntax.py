@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digiden_kg.syntax import declare, normalise, tokens
+from digiden_kg.syntax import declare, normalise, query_form, tokens
 
 PREFIXES = {"dg": "http://e/dg#", "rdfs": "http://e/rdfs#"}
 pieces = st.one_of(
@@ -38,6 +38,39 @@ def test_a_normal_form_has_the_same_tokens(text: str) -> None:
 )
 def test_white_space_and_comments_are_one_space(text: str, normal: str) -> None:
     assert normalise(text) == normal
+
+
+starts = st.sampled_from(
+    [
+        *(
+            " ",
+            "\n",
+            "# ASK\n",
+            "PREFIX a: <http://e/#>",
+            "prefix : <http://e/>",
+            "BASE <http://e/>",
+        ),
+        *(
+            "PREFIX a: <http://e/",
+            "SELECT",
+            "ask",
+            "Construct",
+            "describe",
+            "INSERT",
+            "\u017felect",
+        ),
+        *("a", ":", "?x", "{", "*", "'SELECT'", "é", "-", "."),
+    ]
+)
+
+
+@given(st.lists(starts, max_size=8).map("".join))
+def test_the_form_of_a_query_is_its_first_word_that_names_one(text: str) -> None:
+    updates = ("INSERT", "DELETE", "WITH", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY")
+    forms = {form: form for form in ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE")}
+    forms |= dict.fromkeys(updates, "UPDATE")
+    words = (token.text.upper() for token in tokens(text) if token.kind == "word")
+    assert query_form(text) == next((forms[word] for word in words if word in forms), None)
 
 
 @pytest.mark.parametrize(
