@@ -15,8 +15,8 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Iterable,
     Mapping,
+    Sequence,
 )
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -90,23 +90,25 @@ async def read_request(request: Request) -> SparqlRequest:
         content_type = _content_type(request)
         body = await read_body(request)
         pairs += [("query", _text(body))] if content_type == _DIRECT else parameters(body)
-    names = {name for name, _ in pairs}
-    if "update" in names:
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    if "update" in given:
         raise _read_only()
-    queries = [value for name, value in pairs if name == "query"]
+    queries = given.get("query", [])
     if len(queries) > 1:
         raise ProblemError(400, "request", "give one query / query は一つだけ指定してください。")
     if not queries and request.method == "POST":
         raise ProblemError(400, "request", "there is no query / query がありません。")
-    if not queries and names & {"default-graph-uri", "named-graph-uri"}:
+    if not queries and not given.keys().isdisjoint(("default-graph-uri", "named-graph-uri")):
         raise ProblemError(400, "request", "there is a dataset but no query / query がありません。")
     asked = SparqlRequest(
         query=queries[0] if queries else None,
-        default_graphs=_iris(pairs, "default-graph-uri"),
-        named_graphs=_iris(pairs, "named-graph-uri"),
-        format=next((value for name, value in pairs if name == "format" and value), None),
-        timeout=_timeout(pairs),
-        download=next((value or "result" for name, value in pairs if name == "download"), None),
+        default_graphs=_iris(given, "default-graph-uri"),
+        named_graphs=_iris(given, "named-graph-uri"),
+        format=next(filter(None, given.get("format", ())), None),
+        timeout=_timeout(next(filter(None, given.get("timeout", ())), None)),
+        download=(given["download"][0] or "result") if "download" in given else None,
     )
     if asked.form == "UPDATE":
         raise _read_only()
@@ -191,8 +193,7 @@ def _no_utf8() -> ProblemError:
     return ProblemError(400, "encoding", "the request is no UTF-8 / UTF-8 ではありません。")
 
 
-def _timeout(pairs: Iterable[tuple[str, str]]) -> float | None:
-    value = next((value for name, value in pairs if name == "timeout" and value), None)
+def _timeout(value: str | None) -> float | None:
     if value is None:
         return None
     if not _SECONDS.fullmatch(value) or float(value) == 0:
@@ -204,8 +205,8 @@ def _timeout(pairs: Iterable[tuple[str, str]]) -> float | None:
     return float(value)
 
 
-def _iris(pairs: Iterable[tuple[str, str]], key: str) -> tuple[str, ...]:
-    iris = tuple(value for name, value in pairs if name == key)
+def _iris(given: Mapping[str, Sequence[str]], key: str) -> tuple[str, ...]:
+    iris = tuple(given.get(key, ()))
     for iri in iris:
         check_iri(iri, key)
     return iris
@@ -296,7 +297,7 @@ class Answers:
 
     def _plan(self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str) -> _Plan:
         assert asked.query is not None
-        coded = coding.choose(request.headers.get("accept-encoding"))
+        coded = coding.choose(_header(request.scope, b"accept-encoding"))
         steady = not has_word(asked.query, *_FLEETING)
         tag = etag(release, asked, chosen, coded) if steady else None
         headers = {
