@@ -110,6 +110,7 @@ class _Application(FastAPI):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.layers: ASGIApp = super().__call__
+        """What a request passes through; whoever puts a layer around the others sets it anew."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -55,7 +55,7 @@ _PLAIN_JSON = Format(("json",), ("application/json",))
 class Direct:
     """Answers queries, and what is at hand, before a layer of the framework looks at a request.
 
-    The layers cost more than a look-up; pages, other methods and errors of the program are theirs.
+    The layers cost more than a look-up. Everything else is theirs.
     """
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
@@ -94,7 +94,7 @@ def _add_sparql(app: FastAPI, site: Site) -> None:
 
 async def _endpoint(site: Site, request: Request) -> Response:
     asked = await sparql.read_request(request)
-    if "path_params" in request.scope and (name := request.path_params.get("name")):
+    if name := request.path_params.get("name"):
         asked = replace(asked, format=name)
     tables = asked.query is not None and formats_of(asked.form) is TABLES
     offers = (*(GRAPHS if asked.query is None else formats_of(asked.form)), HTML)
