@@ -130,7 +130,8 @@ class Channel(asyncio.Protocol):
         self._size -= len(frame[1])
         if self._paused and self._size <= _BUFFER and self._transport:
             self._paused = False
-            self._transport.resume_reading()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
         return frame
 
     async def _wait(self, patience: float | None) -> None:
@@ -236,26 +237,25 @@ class Generation:
                 raise ReleaseError(message) from error
             raise
 
-    async def take(self) -> Worker:
-        """Return a worker that is ready, as soon as there is one."""
+    async def take(self, patience: float) -> Worker:
+        """Return a worker that is ready, as soon as there is one.
+
+        Raises:
+            TimeoutError: There is none in these seconds.
+        """
         self.users += 1
         self._unused.clear()
         try:
-            while not (worker := await self.idle.get()).alive:
-                pass
+            while not self.idle.empty():
+                if (worker := self.idle.get_nowait()).alive:
+                    return worker
+            async with asyncio.timeout(patience):
+                while not (worker := await self.idle.get()).alive:
+                    pass
         except BaseException:
             self._leave()
             raise
         return worker
-
-    def take_ready(self) -> Worker | None:
-        """Return a worker that is ready now; None where there is none."""
-        while not self.idle.empty():
-            if (worker := self.idle.get_nowait()).alive:
-                self.users += 1
-                self._unused.clear()
-                return worker
-        return None
 
     def move(self, worker: Worker) -> None:
         """Let a worker leave the quick lane; another takes its place."""

@@ -314,10 +314,7 @@ class Pool:
         patience = request["timeout"]
         await lane.enter(client, patience)
         try:
-            worker = self._current.take_ready()
-            if worker is None:
-                async with asyncio.timeout(patience):
-                    worker = await self._current.take()
+            worker = await self._current.take(patience)
         except BaseException as error:
             lane.leave()
             if isinstance(error, TimeoutError):
