@@ -242,7 +242,7 @@ class RowCount:
     """
 
     _MARKS: Mapping[object, bytes] = {
-        QueryResultsFormat.CSV: b"\r\n",
+        QueryResultsFormat.CSV: b"\n",
         QueryResultsFormat.TSV: b"\n",
         QueryResultsFormat.XML: b"<result>",
         QueryResultsFormat.JSON: b'},{"',
@@ -262,17 +262,15 @@ class RowCount:
         """Take the next piece of the answer."""
         if self._mark is None:
             return
-        text = self._tail + chunk
-        self._tail = text[max(0, len(text) - len(self._mark) + 1) :]
-        if self._format == QueryResultsFormat.CSV and (self._quoted or b'"' in text):
-            # A line break between quotes belongs to a value. What is carried over holds no mark,
-            # and a quote in it was counted already.
-            carried = len(text) - len(chunk)
-            quoted = self._quoted ^ (text[:carried].count(b'"') % 2 == 1)
-            parts = text.split(b'"')
-            self._count += b'"'.join(parts[quoted::2]).count(self._mark)
-            self._quoted = quoted ^ (len(parts) % 2 == 0)
+        if self._format == QueryResultsFormat.CSV and (self._quoted or b'"' in chunk):
+            # A line break between quotes belongs to a value.
+            parts = chunk.split(b'"')
+            self._count += b'"'.join(parts[self._quoted :: 2]).count(self._mark)
+            self._quoted ^= len(parts) % 2 == 0
         else:
+            carried = len(self._mark) - 1
+            text = self._tail + chunk if carried else chunk
+            self._tail = text[max(0, len(text) - carried) :] if carried else b""
             self._count += text.count(self._mark)
         if self._format == QueryResultsFormat.JSON and not self._table:
             head = self._head + chunk

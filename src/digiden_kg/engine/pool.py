@@ -1,6 +1,6 @@
 """The engine on a dataset of our own: killable workers in two lanes.
 
-Every query starts in the **quick lane**. What it answers there is held back (up to 256 KiB) until
+Every query starts in the **quick lane**. What it answers there is held back (up to 128 KiB) until
 it has ended. A query that has used up its budget of processor time, or has more to say, needs a
 place in the **slow lane**, which has fewer and whose workers give way to all others. (By the clock,
 look-ups would join the heavy queries whenever the machine is busy.) If a place is free, the worker
@@ -9,9 +9,9 @@ none is free, the worker is killed and the query starts again when it is its cli
 nothing of it was sent, nobody can tell. So a look-up waits for other look-ups alone, a long stream
 never blocks them, and an answer always comes from one evaluation of one release.
 
-A worker is offered only when it is ready. One that ran in the slow lane, or grew, is not used
-again, so memory goes back to its level. A generation is one release with its zygote and
-workers; a pool starts the next one before it lets the old one finish.
+A worker is offered only when it is ready; at rest it makes ready for heavy queries. One that ran in
+the slow lane, or grew, is not used again, so memory goes back to its level. A generation is one
+release with its zygote and workers; a pool starts the next one before it lets the old one finish.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any, Self
 from digiden_kg.engine.generation import Ended, Generation, Worker
 from digiden_kg.engine.guard import DEPTH, SHORT, inspect
 from digiden_kg.engine.lane import Lane
-from digiden_kg.engine.seam import EngineState, Limits, Query, Reply
+from digiden_kg.engine.seam import EngineState, Limits, Query, Reply, Tally
 from digiden_kg.engine.worker import DATA, ERROR, REQUEST
 from digiden_kg.exceptions import (
     QueryBusy,
@@ -36,12 +36,11 @@ from digiden_kg.exceptions import (
     QueryInterrupted,
     QueryMemoryError,
     QueryNestingError,
-    QuerySizeError,
     QuerySyntaxError,
     QueryTimeout,
 )
 
-_HELD = 256 * 1024
+_HELD = 128 * 1024
 """Bytes of an answer that are held back in the quick lane."""
 _STARVED = 8
 """Times its budget that a query may stay in the quick lane while others have the processors."""
@@ -52,8 +51,8 @@ _MOMENT = 0.02
 class _Run:
     """One evaluation: a worker, in a place of a lane, until one of many things ends it."""
 
-    def __init__(self, lane: Lane, worker: Worker, request: dict[str, Any]) -> None:
-        self._lane, self.worker, self._request = lane, worker, request
+    def __init__(self, lane: Lane, worker: Worker, request: dict[str, Any], tally: Tally) -> None:
+        self._lane, self.worker, self._request, self.tally = lane, worker, request, tally
         self.release = worker.generation.release
         self._started = self._entered = time.monotonic()
         self._limit: float = request["timeout"]
@@ -109,6 +108,7 @@ class _Run:
         except Ended as error:
             raise await self._cause() from error
         if kind == DATA:
+            self.tally.add(content, self._elapsed)
             return content
         if kind == ERROR:
             refusal = self._error(json.loads(content))
@@ -165,8 +165,6 @@ class _Run:
         kind, message = report["kind"], report["message"]
         if kind == "syntax":
             return QuerySyntaxError(message, report["line"], report["column"])
-        if kind == "size":
-            return QuerySizeError(message, self._request[f"max_{message}"], self._elapsed)
         if kind == "memory":
             return QueryMemoryError(self._request["memory"], self._elapsed)
         if kind == "nesting":
@@ -274,45 +272,43 @@ class Pool:
             "named_graphs": list(query.named_graphs),
             "timeout": self.limits.of_time(query.timeout),
             "memory": self.limits.memory,
-            "max_rows": self.limits.max_rows,
-            "max_bytes": self.limits.max_bytes,
         }
         for _ in range(self._size + 1):
             try:
-                return await self._begin(request, query.client)
+                return await self._begin(request, query)
             except QueryInterrupted:
                 # Somebody else ended the worker, and nothing was sent: the query is not to blame.
                 # Others may have ended with it, which is not known before they let go of all
                 # their memory, so there are as many tries as workers, and one.
                 await asyncio.sleep(_MOMENT)
-        return await self._begin(request, query.client)
+        return await self._begin(request, query)
 
-    async def _begin(self, request: dict[str, Any], client: str | None) -> Reply:
-        run = await self._enter(self._quick, request, client)
+    async def _begin(self, request: dict[str, Any], query: Query) -> Reply:
+        run = await self._enter(self._quick, request, query)
         try:
             held, whole = await run.begin(self.limits.quick)
             if whole:
-                return Reply(run.release, held, None)
+                return Reply(run.release, held, None, run.tally)
             if self._slow.try_enter():
                 run.move(self._slow)
             else:
                 run.close()
                 held.clear()
-                run = await self._enter(self._slow, request, client)
+                run = await self._enter(self._slow, request, query)
                 run.set_alarm()
             if not held:
                 if (chunk := await run.next()) is None:
-                    return Reply(run.release, held, None)
+                    return Reply(run.release, held, None, run.tally)
                 held.append(chunk)
         except BaseException:
             run.close()
             raise
-        return Reply(run.release, held, run)
+        return Reply(run.release, held, run, run.tally)
 
-    async def _enter(self, lane: Lane, request: dict[str, Any], client: str | None) -> _Run:
+    async def _enter(self, lane: Lane, request: dict[str, Any], query: Query) -> _Run:
         # Whoever is next behind one query that takes all its time still has his turn.
         patience = request["timeout"]
-        await lane.enter(client, patience)
+        await lane.enter(query.client, patience)
         try:
             worker = await self._current.take(patience)
         except BaseException as error:
@@ -322,4 +318,4 @@ class Pool:
             raise
         if lane is self._slow:
             worker.generation.move(worker)
-        return _Run(lane, worker, request)
+        return _Run(lane, worker, request, Tally(query.format, self.limits))

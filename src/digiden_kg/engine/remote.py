@@ -17,7 +17,7 @@ import httpx
 
 from digiden_kg.engine.guard import inspect
 from digiden_kg.engine.lane import Lane
-from digiden_kg.engine.seam import EngineState, Limits, Query, Reply
+from digiden_kg.engine.seam import EngineState, Limits, Query, Reply, Tally
 from digiden_kg.exceptions import (
     FormatError,
     QueryBusy,
@@ -25,12 +25,11 @@ from digiden_kg.exceptions import (
     QueryInterrupted,
     QueryLengthError,
     QueryMemoryError,
-    QuerySizeError,
     QuerySyntaxError,
     QueryTimeout,
     ReleaseError,
 )
-from digiden_kg.results import Format, RowCount
+from digiden_kg.results import Format
 
 _MESSAGE = 1000
 """Characters of a remote's error message that are passed on."""
@@ -46,7 +45,7 @@ class _Exchange:
         self.release = remote.release
         self._remote, self._format, self._limit = remote, format, limit
         self._started = time.monotonic()
-        self._rows, self._bytes = RowCount(format), 0
+        self.tally = Tally(format, remote.limits)
         self._response: httpx.Response | None = None
         self._chunks: Any = None
         self._over = False
@@ -92,13 +91,7 @@ class _Exchange:
         if chunk is None:
             await self.aclose()
             return None
-        limits = self._remote.limits
-        self._bytes += len(chunk)
-        if self._bytes > limits.max_bytes:
-            raise QuerySizeError("bytes", limits.max_bytes, self._elapsed)
-        self._rows.add(chunk)
-        if self._rows.table_rows > limits.max_rows:
-            raise QuerySizeError("rows", limits.max_rows, self._elapsed)
+        self.tally.add(chunk, self._elapsed)
         return chunk
 
     async def aclose(self) -> None:
@@ -242,5 +235,5 @@ class Remote:
             raise
         self.release = exchange.release
         if first is None:
-            return Reply(exchange.release, (), None)
-        return Reply(exchange.release, (first,), exchange)
+            return Reply(exchange.release, (), None, exchange.tally)
+        return Reply(exchange.release, (first,), exchange, exchange.tally)

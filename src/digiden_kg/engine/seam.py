@@ -18,7 +18,7 @@ from typing import Protocol, Self
 from pyoxigraph import QueryResultsFormat, parse_query_results
 
 from digiden_kg.exceptions import QueryLengthError, QuerySizeError
-from digiden_kg.results import TABLES, Answer, Format, read_answer
+from digiden_kg.results import TABLES, Answer, Format, RowCount, read_answer
 
 PAGE = 16 << 20
 """Bytes of a result, as JSON, that a page may be made of."""
@@ -76,6 +76,31 @@ class EngineState:
     """How often something had to be started again that nobody had ended, by what it was."""
 
 
+class Tally:
+    """How large an answer is up to now."""
+
+    def __init__(self, format: Format, limits: Limits) -> None:
+        self._rows, self._limits, self._bytes = RowCount(format), limits, 0
+
+    def add(self, chunk: bytes, elapsed: float) -> None:
+        """Take the next piece of it, after some seconds.
+
+        Raises:
+            QuerySizeError: It is too large with this.
+        """
+        self._bytes += len(chunk)
+        if self._bytes > self._limits.max_bytes:
+            raise QuerySizeError("bytes", self._limits.max_bytes, elapsed)
+        self._rows.add(chunk)
+        if self._rows.table_rows > self._limits.max_rows:
+            raise QuerySizeError("rows", self._limits.max_rows, elapsed)
+
+    @property
+    def rows(self) -> int | None:
+        """Rows up to now; None where the format has none."""
+        return self._rows.rows
+
+
 class Source(Protocol):
     """Where the rest of an answer comes from."""
 
@@ -95,8 +120,14 @@ class Reply(AsyncIterator[bytes]):
     the answer does not look whole. Closing a reply ends its evaluation.
     """
 
-    def __init__(self, release: str, held: Iterable[bytes], source: Source | None) -> None:
-        self.release = release
+    def __init__(
+        self,
+        release: str,
+        held: Iterable[bytes],
+        source: Source | None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.release, self._tally = release, tally
         self._held = deque(held)
         self._source = source
 
@@ -104,6 +135,11 @@ class Reply(AsyncIterator[bytes]):
     def whole(self) -> Sequence[bytes] | None:
         """All chunks, where none is still to come; None where the evaluation goes on."""
         return None if self._source is not None else tuple(self._held)
+
+    @property
+    def rows(self) -> int | None:
+        """Rows that have come from the engine up to now; None where nobody counts."""
+        return self._tally.rows if self._tally else None
 
     def __aiter__(self) -> Self:
         return self

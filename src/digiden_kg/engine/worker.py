@@ -32,8 +32,9 @@ from typing import Any
 from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Store
 
 from digiden_kg.engine.guard import inspect
+from digiden_kg.engine.warming import Warming
 from digiden_kg.exceptions import QueryError, QueryForbidden, QueryNestingError
-from digiden_kg.results import GRAPHS, TABLES, RowCount, write_results
+from digiden_kg.results import GRAPHS, TABLES, write_results
 from digiden_kg.syntax import syntax_error
 
 DATA, END, ERROR, REQUEST = b"D", b"Z", b"E", b"Q"
@@ -48,13 +49,10 @@ _KINDS = {QueryNestingError: "nesting", QueryForbidden: "forbidden"}
 
 
 class _Frames(io.RawIOBase):
-    """A file that sends what is written to it as data frames, up to a size."""
+    """A file that sends what is written to it as data frames."""
 
-    def __init__(self, channel: socket.socket, request: dict[str, Any]) -> None:
+    def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._rows, self._bytes = RowCount(_FORMATS[request["format"]]), 0
-        self._max_rows, self._max_bytes = request["max_rows"], request["max_bytes"]
-        self.exceeded: str | None = None
         self.rest = b""
         """The last short piece, which goes out together with what follows it."""
 
@@ -62,15 +60,6 @@ class _Frames(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        self._bytes += len(data)
-        if self._bytes > self._max_bytes:
-            self.exceeded = "bytes"
-        else:
-            self._rows.add(bytes(data))
-            if self._rows.table_rows > self._max_rows:
-                self.exceeded = "rows"
-        if self.exceeded:
-            raise OSError("the result is too large")
         if self.rest:
             send(self._channel, DATA, self.rest)
         self.rest = bytes(data) if len(data) < CHUNK else b""
@@ -94,10 +83,13 @@ def send_error(channel: socket.socket, kind: str, message: str, **more: Any) -> 
     send(channel, ERROR, json.dumps({"kind": kind, "message": message, **more}).encode())
 
 
-def requests(channel: socket.socket) -> Iterator[dict[str, Any]]:
+def requests(channel: socket.socket, warming: Warming) -> Iterator[dict[str, Any]]:
     """Yield requests until the other side closes."""
     with channel.makefile("rb") as stream:
-        while header := stream.read(HEADER.size):
+        while True:
+            warming.until_asked(channel)
+            if not (header := stream.read(HEADER.size)):
+                return
             yield marshal.loads(stream.read(HEADER.unpack(header)[1]))  # noqa: S302 -- ours
 
 
@@ -122,7 +114,7 @@ def write_answer(store: Store, output: _Frames, request: dict[str, Any]) -> None
 
 def answer(store: Store, channel: socket.socket, request: dict[str, Any]) -> bytes | None:
     """Answer one request; return the last piece, which is still to be sent, None after an error."""
-    output = _Frames(channel, request)
+    output = _Frames(channel)
     try:
         write_answer(store, output, request)
     except SyntaxError as error:
@@ -131,10 +123,7 @@ def answer(store: Store, channel: socket.socket, request: dict[str, Any]) -> byt
     except MemoryError:
         send_error(channel, "memory", "")
     except (OSError, ValueError, RuntimeError, QueryError) as error:
-        if output.exceeded:
-            send_error(channel, "size", output.exceeded)
-        else:
-            send_error(channel, _KINDS.get(type(error), "query"), str(error))
+        send_error(channel, _KINDS.get(type(error), "query"), str(error))
     else:
         return output.rest
     return None
@@ -189,8 +178,17 @@ def forbid_sockets() -> None:
         raise OSError(ctypes.get_errno(), "sockets cannot be forbidden; load it into memory")
 
 
-def serve(channel: socket.socket, store: Store, memory: int, *, needs_files: bool) -> None:
+def serve(
+    channel: socket.socket, store: Store, memory: int, shared: range, *, needs_files: bool
+) -> None:
     """Say that the worker is ready, then answer until the other side closes.
+
+    Args:
+        channel: Where requests come from.
+        store: What they ask.
+        memory: Bytes that a query may use.
+        shared: Addresses that are worth a copy of the worker's own.
+        needs_files: Whether the store opens files while it is read.
 
     Raises:
         OSError: The worker cannot be closed off.
@@ -199,9 +197,9 @@ def serve(channel: socket.socket, store: Store, memory: int, *, needs_files: boo
         os.dup2(nowhere.fileno(), 2)  # the allocator's last words are no log of the server
     close_doors(memory, needs_files=needs_files)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    base, warming = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, Warming(shared)
     send(channel, END, str(os.getpid()).encode())
-    for request in requests(channel):
+    for request in requests(channel, warming):
         signal.setitimer(signal.ITIMER_REAL, request["timeout"] + _GRACE)
         if (rest := answer(store, channel, request)) is not None:
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base > _GROWTH

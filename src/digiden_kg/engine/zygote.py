@@ -30,6 +30,7 @@ from pathlib import Path
 
 from pyoxigraph import RdfFormat, Store
 
+from digiden_kg.engine.warming import heap
 from digiden_kg.engine.worker import END, send, send_error, serve
 
 EXIT = b"X"
@@ -177,13 +178,18 @@ def run(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
 
 
 def _work(
-    channel: socket.socket, open_store: Callable[[], Store], memory: int, *, on_disk: bool
+    channel: socket.socket,
+    open_store: Callable[[], Store],
+    memory: int,
+    shared: range,
+    *,
+    on_disk: bool,
 ) -> None:
     """Be a worker; never returns."""
     try:
         with contextlib.suppress(ConnectionError):
             try:
-                serve(channel, open_store(), memory, needs_files=on_disk)
+                serve(channel, open_store(), memory, shared, needs_files=on_disk)
             except OSError as error:
                 send_error(channel, "load", str(error))
     finally:
@@ -212,7 +218,13 @@ def main() -> None:
         gc.collect()
         gc.freeze()  # a collection in a worker would otherwise write to every shared page
         send(control, END)
-        work = partial(_work, open_store=open_store, memory=int(memory), on_disk=on_disk)
+        work = partial(
+            _work,
+            open_store=open_store,
+            memory=int(memory),
+            shared=range(0) if on_disk else heap(),
+            on_disk=on_disk,
+        )
         run(control, work)
 
 

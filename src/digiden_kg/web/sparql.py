@@ -24,13 +24,12 @@ from typing import Self, TypeVar
 from urllib.parse import parse_qsl, quote
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 from pyoxigraph import NamedNode
 from starlette.types import Receive, Scope, Send
 
 from digiden_kg.engine.seam import PAGE, Engine, Query, Reply
 from digiden_kg.exceptions import QueryError
-from digiden_kg.results import Chosen, RowCount
+from digiden_kg.results import Chosen
 from digiden_kg.syntax import has_word, normalise, query_form
 from digiden_kg.web import coding
 from digiden_kg.web.access import CLIENT, Note, note_of, query_hash
@@ -328,7 +327,7 @@ class Answers:
             return ready
         note, headers = note_of(request.scope), plan.headers
         try:
-            made = await _unless_gone(request, self._make(plan, note))
+            made = await _unless_gone(request.receive, self._make(plan, note))
         except _ClientGone:
             note.outcome = "gone"
             return Response(status_code=GONE)
@@ -340,7 +339,7 @@ class Answers:
         if request.scope["http_version"] == "1.0":
             # Without chunks only the length tells a cut answer from a whole one.
             return Response(await made.whole(), headers=headers)
-        return _Stream(made, headers=headers, note=note)
+        return _Stream(made, plan, note)
 
     async def _make(self, plan: _Plan, note: Note) -> Kept | bytes | _Making:
         """Return an answer that is kept, a new one that is whole already, or one under way."""
@@ -389,10 +388,7 @@ class Answers:
             raise
         if (pieces := chunks.whole) is None:
             return await _Making.start(self._pieces(chunks, plan, note, land))
-        count = RowCount(plan.chosen.format)
-        for piece in pieces:
-            count.add(piece)
-        note.rows = count.rows
+        note.rows = chunks.rows
         content = coding.encode_whole(b"".join(pieces), plan.coding)
         if land and plan.tag:
             self.cache.put(plan.tag, Kept(content, note.rows))
@@ -406,7 +402,7 @@ class Answers:
         content: bytearray | None = bytearray() if land else None
         failure = None
         try:
-            counted = _counted(chunks, plan.chosen, note)
+            counted = _counted(chunks, note)
             # A loop that is left does not close what it runs over.
             async with aclosing(coding.encode(counted, plan.coding)) as coded:
                 async for piece in coded:
@@ -443,14 +439,12 @@ def _key(scope: Scope) -> object:
     return scope["path"], scope["query_string"], tuple(chosen)
 
 
-async def _counted(chunks: Reply, chosen: Chosen, note: Note) -> AsyncGenerator[bytes, None]:
-    count = RowCount(chosen.format)
+async def _counted(chunks: Reply, note: Note) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in chunks:
-            count.add(chunk)
-            note.rows = count.rows
             yield chunk
     finally:
+        note.rows = chunks.rows
         await chunks.aclose()
 
 
@@ -508,24 +502,30 @@ class _Whole(Response):
         self.raw_headers = [*plan.raw, length, *more]
 
 
-class _Stream(StreamingResponse):
+class _Stream(Response):
     """An answer in chunks; where it breaks off, it lacks the last one, which clients notice."""
 
-    def __init__(self, made: _Making, *, headers: dict[str, str], note: Note) -> None:
-        super().__init__(made.__aiter__(), headers=headers)
+    def __init__(self, made: _Making, plan: _Plan, note: Note) -> None:
         self._made, self._note = made, note
+        self.status_code, self.background = 200, None
+        self.raw_headers = list(plan.raw)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await _unless_gone(receive, self._send(send))
+        except _ClientGone:
+            pass
+        except QueryError as error:
+            self._note.outcome = f"cut-{kind_of(error).name}"
         finally:
             await self._made.aclose()
 
-    async def stream_response(self, send: Send) -> None:
-        try:
-            await super().stream_response(send)
-        except QueryError as error:
-            self._note.outcome = f"cut-{kind_of(error).name}"
+    async def _send(self, send: Send) -> None:
+        kind = "http.response.body"
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async for piece in self._made:
+            await send({"type": kind, "body": piece, "more_body": True})
+        await send({"type": kind, "body": b"", "more_body": False})
 
 
 class _Bodiless(Response):
@@ -544,7 +544,7 @@ class _ClientGone(Exception):
     """The client has closed the connection before there was an answer."""
 
 
-async def _unless_gone(request: Request, work: Awaitable[_T]) -> _T:
+async def _unless_gone(receive: Receive, work: Awaitable[_T]) -> _T:
     """Return what some work returns; stop it when the client goes away.
 
     Raises:
@@ -555,7 +555,8 @@ async def _unless_gone(request: Request, work: Awaitable[_T]) -> _T:
 
     async def look() -> None:
         nonlocal gone
-        await _disconnected(request)
+        while (await receive())["type"] != "http.disconnect":
+            pass
         gone = True
         task.cancel()
 
@@ -573,11 +574,6 @@ async def _unless_gone(request: Request, work: Awaitable[_T]) -> _T:
         timer.cancel()
         for each in watch:
             each.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def etag(release: str, asked: SparqlRequest, chosen: Chosen, coded: str | None = None) -> str:
