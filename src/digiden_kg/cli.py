@@ -530,6 +530,7 @@ def _serve(
     import uvicorn  # noqa: PLC0415
 
     from digiden_kg.web.app import create_app  # noqa: PLC0415
+    from digiden_kg.web.protocol import Protocol  # noqa: PLC0415
     from digiden_kg.web.site import ANY_EXAMPLE, EXAMPLE  # noqa: PLC0415
 
     if served.is_draft:
@@ -554,7 +555,9 @@ def _serve(
         )
     )
     # What is noted of requests is the application's own; uvicorn would prepare lines of its log.
-    config = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="on")
+    config = uvicorn.Config(
+        application, http=Protocol, log_level="warning", access_log=False, lifespan="on"
+    )
     server = uvicorn.Server(config)
     try:
         server.run(sockets=[listener])

@@ -15,7 +15,7 @@ import logging.handlers
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -138,6 +138,17 @@ class Access:
                 note.outcome = ("ok" if note.status < 400 else "error") if whole else "gone"
             self._sums.add(note)
             self._write(scope, note)
+
+    def at_once(self, scope: Scope, answer: Callable[[Scope], bool]) -> bool:
+        """Let a request be answered that needs no waiting, and note it if it was."""
+        # Whose address is in the log, the server's own layer finds out; it has not been there yet.
+        if not self._log.disabled and any(name in _PROXIED for name, _ in scope["headers"]):
+            return False
+        if answered := answer(scope):
+            note = note_of(scope)
+            self._sums.add(note)
+            self._write(scope, note)
+        return answered
 
     def _write(self, scope: Scope, note: Note) -> None:
         if self._log.disabled:

@@ -43,6 +43,7 @@ from digiden_kg.web.inside import ask
 from digiden_kg.web.linked import add_linked
 from digiden_kg.web.matching import add_matching
 from digiden_kg.web.offline import add_offline
+from digiden_kg.web.protocol import AtOnce
 from digiden_kg.web.quality import add_quality
 from digiden_kg.web.questions import add_questions
 from digiden_kg.web.reuse import add_reuse
@@ -148,7 +149,7 @@ def create_app(
     dumps = Dumps(site)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AtOnce]]:
         async with AsyncExitStack() as stack:
             try:
                 if isinstance(asked, Pool | Federated):
@@ -162,14 +163,15 @@ def create_app(
             except (DigidenError, OSError) as error:
                 app.state.failure = error
                 raise
-            yield
+            yield {"at_once": lambda scope: noted.at_once(scope, direct.at_once)}
 
     app = _Application(lifespan=lifespan, openapi_url=None)
     app.state.failure = None
     app.state.public_url = settings.public_url
     sums = access.Sums()
-    layers = _Headers(Direct(app.layers, site), site)
-    app.layers = access.Access(layers, access.open_log(settings.log), sums)
+    direct = Direct(app.layers, site, (*_ALWAYS, _POLICY))
+    noted = access.Access(_Headers(direct, site), access.open_log(settings.log), sums)
+    app.layers = noted
     problems.install(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # What is asked for most often comes first, because routes are tried in this order.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fastapi import FastAPI, Request, Response
@@ -29,6 +30,7 @@ from digiden_kg.results import (
 from digiden_kg.syntax import declare
 from digiden_kg.web import access, graph_store, problems, sparql
 from digiden_kg.web.maps import any_map
+from digiden_kg.web.protocol import DIRECT
 from digiden_kg.web.site import (
     SHOWN,
     Site,
@@ -58,8 +60,15 @@ class Direct:
     The layers cost more than a look-up. Everything else is theirs.
     """
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
-        self._app, self._site = app, site
+    def __init__(self, app: ASGIApp, site: Site, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Answer before an application.
+
+        Args:
+            app: What answers everything else.
+            site: What answers queries.
+            headers: What an answer has that passes by the layers.
+        """
+        self._app, self._site, self._headers = app, site, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
@@ -73,7 +82,23 @@ class Direct:
                     app = await _endpoint(self._site, request)
                 except (DigidenError, problems.ProblemError) as error:
                     app = problems.answer_of(request, error)
-        await app(scope, receive, send)
+        if isinstance(app, sparql.Whole) and DIRECT in scope:
+            self._hand_over(scope, app)
+        else:
+            await app(scope, receive, send)
+
+    def at_once(self, scope: Scope) -> bool:
+        """Answer a request if the answer is at hand and the server takes it whole."""
+        ready = self._site.answers.at_hand(scope) if DIRECT in scope else None
+        if ready:
+            self._hand_over(scope, ready)
+        return ready is not None
+
+    def _hand_over(self, scope: Scope, answer: sparql.Whole) -> None:
+        note = access.note_of(scope)
+        note.status, note.outcome = answer.status_code, note.outcome or "ok"
+        note.bytes = len(answer.body) if scope["method"] != "HEAD" else 0
+        scope[DIRECT](answer.status_code, (*answer.raw_headers, *self._headers), answer.body)
 
 
 def add_endpoint(app: FastAPI, site: Site) -> None:

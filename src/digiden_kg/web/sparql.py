@@ -245,7 +245,7 @@ class _Plan:
 
 _REMEMBERED = 4096
 """Requests whose plans are remembered, and the bytes that the address of one may have."""
-_UNCHANGED = ("Vary", "Cache-Control", "Digiden-Release", "ETag")
+_UNCHANGED = (b"vary", b"cache-control", b"digiden-release", b"etag")
 """Headers of an answer that the client has already."""
 
 
@@ -270,7 +270,7 @@ class Answers:
             except _SwitchedError:  # a tag names the release that the answer is from
                 continue
 
-    def at_hand(self, scope: Scope) -> Response | None:
+    def at_hand(self, scope: Scope) -> Whole | None:
         """Return the answer to a request that came before, if the client or the cache has it.
 
         It needs no look at the query, its format or its headers, which is most of the work.
@@ -280,16 +280,14 @@ class Answers:
             return None
         return self._at_hand(scope, plan)
 
-    def _at_hand(self, scope: Scope, plan: _Plan) -> Response | None:
+    def _at_hand(self, scope: Scope, plan: _Plan) -> Whole | None:
         note = note_of(scope)
         note.release, note.query, note.format = plan.release, plan.query, plan.chosen.format.name
         if plan.tag is None:
             return None
         if holds(_header(scope, b"if-none-match"), plan.tag):
             note.outcome = "unchanged"
-            return Response(
-                status_code=304, headers={name: plan.headers[name] for name in _UNCHANGED}
-            )
+            return Whole(304, [pair for pair in plan.raw if pair[0] in _UNCHANGED])
         if kept := self.cache.get(plan.tag):
             return _kept(kept, plan, note)
         return None
@@ -332,7 +330,7 @@ class Answers:
             note.outcome = "gone"
             return Response(status_code=GONE)
         if not isinstance(made, _Making):
-            return _kept(made, plan, note) if isinstance(made, Kept) else _Whole(made, plan)
+            return _kept(made, plan, note) if isinstance(made, Kept) else _new(made, plan)
         if request.method == "HEAD":
             await made.aclose()
             return _Bodiless(headers=headers)
@@ -423,9 +421,15 @@ class Answers:
                 land(failure)
 
 
-def _kept(kept: Kept, plan: _Plan, note: Note) -> Response:
+def _new(content: bytes, plan: _Plan) -> Whole:
+    return Whole(200, [*plan.raw, (b"content-length", b"%d" % len(content))], content)
+
+
+def _kept(kept: Kept, plan: _Plan, note: Note) -> Whole:
     note.outcome, note.rows = "hit", kept.rows
-    return _Whole(kept.content, plan, (b"age", str(kept.age).encode()))
+    response = _new(kept.content, plan)
+    response.raw_headers.append((b"age", b"%d" % kept.age))
+    return response
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
@@ -492,14 +496,15 @@ class _Making:
         await self._rest.aclose()
 
 
-class _Whole(Response):
-    """A whole answer, with the headers of its plan."""
+class Whole(Response):
+    """A whole answer, with headers as they are sent."""
 
-    def __init__(self, content: bytes, plan: _Plan, *more: tuple[bytes, bytes]) -> None:
+    def __init__(
+        self, status: int, headers: list[tuple[bytes, bytes]], content: bytes = b""
+    ) -> None:
         # Starlette's own would encode them once more for each answer.
-        self.status_code, self.body, self.background = 200, content, None
-        length = (b"content-length", str(len(content)).encode())
-        self.raw_headers = [*plan.raw, length, *more]
+        self.status_code, self.body, self.background = status, content, None
+        self.raw_headers = headers
 
 
 class _Stream(Response):
