@@ -51,6 +51,8 @@ _ENDPOINT = "/sparql"
 _METHODS = ["GET", "HEAD", "POST"]
 _TEXT = 2000
 """Characters that are folded at once."""
+_LOOKED = "digiden.looked"
+"""Key of a request whose answer was not at hand."""
 _PLAIN_JSON = Format(("json",), ("application/json",))
 
 
@@ -74,7 +76,8 @@ class Direct:
         """Answer, or pass the request on."""
         app: ASGIApp = self._app
         if scope["type"] == "http":
-            if ready := self._site.answers.at_hand(scope):
+            ready = None if _LOOKED in scope else self._site.answers.at_hand(scope)
+            if ready:
                 app = ready
             elif scope["path"] == _ENDPOINT and scope["method"] in _METHODS:
                 request = Request(scope, receive, send)
@@ -88,8 +91,9 @@ class Direct:
             await app(scope, receive, send)
 
     def at_once(self, scope: Scope) -> bool:
-        """Answer a request if the answer is at hand and the server takes it whole."""
-        ready = self._site.answers.at_hand(scope) if DIRECT in scope else None
+        """Answer a request, of a server that takes answers whole, if the answer is at hand."""
+        scope[_LOOKED] = True
+        ready = self._site.answers.at_hand(scope)
         if ready:
             self._hand_over(scope, ready)
         return ready is not None

@@ -52,7 +52,7 @@ _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _FILE_NAME = 120
 """Characters of the name of a download."""
-_SOON = 0.05
+_SOON = 0.25
 """Seconds of an evaluation after which the server looks whether the client is still there."""
 _T = TypeVar("_T")
 _Land = Callable[[QueryError | None], None]

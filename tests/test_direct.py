@@ -1,0 +1,154 @@
+"""Whole answers go out in one piece; nobody can tell by what is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import httpx
+import pytest
+from conftest import serving
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from digiden_kg.release import Release
+
+QUERY = "SELECT ?p { ?s ?p ?o } ORDER BY ?p LIMIT 3"
+PATH = f"/sparql.csv?query={quote(QUERY)}"
+PLAIN = {"Accept-Encoding": "identity"}
+PROXY = {"X-Forwarded-For": "203.0.113.77"}
+"""A request that passes by nothing, because the log needs to know who it is from."""
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log") / "access.log"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_environment: dict[str, str], tiny_release: Release, log: Path) -> Iterator[str]:
+    environment = {**tiny_environment, "DIGIDEN_LOG": str(log)}
+    with serving(environment, "--release", str(tiny_release.path)) as address:
+        yield address
+
+
+def talk(address: str, *requests: str) -> bytes:
+    """Send requests at once, the last of which ends the connection; return all that comes."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as client:
+        client.sendall("".join(requests).encode())
+        content = b""
+        while piece := client.recv(1 << 16):
+            content += piece
+    return content
+
+
+def get(path: str = PATH, *headers: str, method: str = "GET", version: str = "1.1") -> str:
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: x", *headers, "", ""])
+
+
+def shown(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in ("age", "date")}
+
+
+def test_an_answer_is_the_same_whichever_way_it_goes(server: str) -> None:
+    with httpx.Client(base_url=server) as client:
+        first, second = client.get(PATH), client.get(PATH)
+        through = client.get(PATH, headers=PROXY)
+        for answer in (second, through):
+            assert (answer.status_code, answer.content) == (200, first.content)
+            assert shown(answer) == shown(first)
+            assert answer.headers["age"] == "0"
+        assert first.content.count(b"\r\n") == 4
+        known = {"If-None-Match": first.headers["etag"]}
+        unchanged, through = (
+            client.get(PATH, headers=known),
+            client.get(PATH, headers={**known, **PROXY}),
+        )
+        for answer in (unchanged, through):
+            assert (answer.status_code, answer.content) == (304, b"")
+        assert shown(unchanged) == shown(through)
+        assert unchanged.headers["etag"] == first.headers["etag"]
+        assert "content-security-policy" in unchanged.headers
+        assert "content-type" not in unchanged.headers
+
+
+def test_head_has_no_body(server: str) -> None:
+    with httpx.Client(base_url=server, headers=PLAIN) as client:
+        whole = client.get(PATH)
+        for _ in range(2):
+            head = client.head(PATH)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-length"] == str(len(whole.content))
+            assert client.get(PATH).content == whole.content
+
+
+@pytest.mark.parametrize("request_", [get(PATH, version="1.0"), get(PATH, "Connection: close")])
+def test_a_client_that_wants_no_more_is_let_go(server: str, request_: str) -> None:
+    body = httpx.get(server + PATH).content
+    for _ in range(2):
+        head, _, content = talk(server, request_).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"connection: close" in head.lower()
+        assert content == body
+
+
+def test_requests_in_one_piece_are_answered_in_their_order(server: str) -> None:
+    new = PATH.replace(quote("LIMIT 3"), quote("LIMIT 2"))
+    bodies = [httpx.get(server + PATH).content, httpx.get(server + new).content]
+    fresh = "/sparql.csv?query=" + quote("SELECT (1 AS ?x) {}")
+    content = talk(
+        server, get(), get(fresh), get(new), get(method="HEAD"), get(PATH, "Connection: close")
+    )
+    parts = [part.rpartition(b"\r\n\r\n")[2] for part in content.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert parts == [bodies[0], b"x\r\n1\r\n", bodies[1], b"", bodies[0]]
+
+
+def test_each_is_logged_and_counted(server: str, log: Path) -> None:
+    def sums() -> dict[str, float]:
+        text = httpx.get(f"{server}/metrics").text
+        lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in lines}
+
+    path = "/sparql.csv?query=" + quote("SELECT (2 AS ?x) {}")
+    before, size = sums(), len(log.read_text(encoding="utf-8").splitlines())
+    with httpx.Client(base_url=server, headers=PLAIN) as client:
+        tag = client.get(path).headers["etag"]
+        client.get(path)
+        client.get(path, headers={"If-None-Match": tag})
+        client.get(path, headers=PROXY)
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()[size:]]
+    lines = [line for line in lines if line["path"] == "/sparql.csv"]
+    assert [line["outcome"] for line in lines] == ["ok", "hit", "unchanged", "hit"]
+    assert [line["status"] for line in lines] == [200, 200, 304, 200]
+    assert [line["bytes"] for line in lines] == [6, 6, 0, 6]
+    assert [line.get("rows") for line in lines] == [1, 1, None, 1]
+    assert [line["client"] for line in lines] == ["127.0.0.0/24"] * 3 + ["203.0.113.0/24"]
+    assert len({line["query"] for line in lines}) == 1
+    after = sums()
+    assert after["digiden_query_seconds_count"] - before["digiden_query_seconds_count"] == 4
+    assert after["digiden_response_bytes_total"] > before["digiden_response_bytes_total"] + 17
+    for outcome, status in (("hit", 200), ("unchanged", 304)):
+        name = f'digiden_requests_total{{status="{status}",outcome="{outcome}"}}'
+        assert after[name] > before.get(name, 0)
+
+
+def test_a_client_that_leaves_before_its_answer_harms_nobody(server: str) -> None:
+    parts = urlsplit(server)
+    for number in range(30):
+        with socket.create_connection((parts.hostname, parts.port)) as client:
+            fresh = quote(f"SELECT ({number} AS ?gone) {{}}")
+            client.sendall(get(f"/sparql.csv?query={fresh}").encode())
+            if number % 2:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    with contextlib.suppress(OSError):
+        talk(server, get(), "GET / HTTP/9\r\n\r\n")
+    assert httpx.get(server + PATH).status_code == 200
+
+
+def test_the_server_still_begins_an_answer_where_ours_are_handed_over() -> None:
+    """Were it done elsewhere, everything would be answered as well, but more slowly."""
+    assert "_start_asgi_task" in vars(HttpToolsProtocol)
