@@ -1,4 +1,4 @@
-"""A worker at rest makes the memory that it shares its own, and answers whenever it is asked."""
+"""While heavy queries come, a worker at rest makes the memory that it shares its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import until
 
-from digiden_kg.engine import warming
+from digiden_kg.engine import generation, warming
+from digiden_kg.engine.generation import Worker
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Query, read_page
 from digiden_kg.results import TABLES
@@ -48,17 +50,35 @@ def dataset(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_worker_at_rest_copies_what_it_shares(dataset: Path) -> None:
+def only(pool: Pool) -> Worker | None:
+    """Return the worker of the quick lane; none while its successor is on its way."""
+    return next((each for each in pool._current.workers.values() if each.quick), None)
+
+
+async def new(pool: Pool, before: Worker | None) -> Worker:
+    """Wait for the successor of a worker."""
+    await until(lambda: only(pool) not in (None, before) and pool.state().workers["idle"] == 1)
+    worker = only(pool)
+    assert worker
+    return worker
+
+
+async def heavy(pool: Pool) -> Worker:
+    """Ask what takes a worker out of the quick lane, and return its successor."""
+    before = only(pool)
+    assert await rows(pool) == STATEMENTS
+    return await new(pool, before)
+
+
+def test_a_worker_at_rest_copies_what_it_shares_after_a_heavy_query(dataset: Path) -> None:
     async def test() -> None:
         async with Pool(dataset, workers=1) as pool:
-            (worker,) = pool._current.workers.values()
-            resident, shared = heap_of(worker.pid)
+            await asyncio.sleep(0.5)
+            first = await new(pool, None)
+            resident, shared = heap_of(first.pid)
             assert shared > resident / 2 > 0
-            until = time.monotonic() + 20
-            while shared and time.monotonic() < until:
-                await asyncio.sleep(0.05)
-                shared = heap_of(worker.pid)[1]
-            assert shared == 0
+            worker = await heavy(pool)
+            await until(lambda: heap_of(worker.pid)[1] == 0)
             before = faults(worker.pid)
             assert await rows(pool) == STATEMENTS
             assert faults(worker.pid) - before < resident / 4 / 2
@@ -66,9 +86,46 @@ def test_a_worker_at_rest_copies_what_it_shares(dataset: Path) -> None:
     asyncio.run(test())
 
 
+def test_workers_share_again_when_heavy_queries_come_no_more(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "_COOL", 1.0)
+
+    async def test() -> None:
+        async with Pool(dataset, workers=1) as pool:
+            warm = await heavy(pool)
+            assert warm.warm
+            cold = await new(pool, warm)
+            await asyncio.sleep(0.5)
+            assert not cold.warm
+            assert heap_of(cold.pid)[1] > 0
+            assert await pool.evaluate(Query("ASK {}", TABLES[0]))
+            assert only(pool) is cold
+            assert pool.state().restarts == {"zygote": 0, "worker": 0}
+
+    asyncio.run(test())
+
+
+def test_a_busy_worker_is_replaced_when_it_is_given_back(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "_COOL", 0.5)
+
+    async def test() -> None:
+        async with Pool(dataset, workers=1) as pool:
+            warm = await heavy(pool)
+            until_cool = time.monotonic() + 1
+            while time.monotonic() < until_cool:  # it is hardly ever idle
+                assert await pool.evaluate(Query("ASK {}", TABLES[0]))
+            assert not (await new(pool, warm)).warm
+
+    asyncio.run(test())
+
+
 def test_a_worker_that_is_asked_meanwhile_answers(dataset: Path) -> None:
     async def test() -> None:
         async with Pool(dataset, workers=1) as pool:
+            await heavy(pool)
             for pause in (0, 0.19, 0.2, 0.205, 0.21):
                 await asyncio.sleep(pause)
                 assert await rows(pool) == STATEMENTS

@@ -20,7 +20,7 @@ from typing import Any, Self, cast
 
 from digiden_kg.engine.seam import Limits
 from digiden_kg.engine.worker import END, ERROR, HEADER
-from digiden_kg.engine.zygote import EXIT, STATUS
+from digiden_kg.engine.zygote import COLD, EXIT, STATUS, WARM
 from digiden_kg.exceptions import ReleaseError
 
 _BUFFER = 256 * 1024
@@ -33,6 +33,8 @@ _SHORT_PAUSE = 0.05
 """Seconds before a worker that could not start is tried again."""
 _START = 30.0
 """Seconds in which a worker must be ready; a zygote that does not fork in time is replaced."""
+_COOL = 60.0
+"""Seconds after the last heavy query in which workers are made ready for the next."""
 _REPORT = 1.0
 """Seconds in which the zygote must say how a worker ended, and itself end when told to."""
 
@@ -156,8 +158,10 @@ class Channel(asyncio.Protocol):
 class Worker:
     """A worker process, seen from the front."""
 
-    def __init__(self, generation: Generation, channel: Channel, pid: int) -> None:
+    def __init__(self, generation: Generation, channel: Channel, pid: int, *, warm: bool) -> None:
         self.generation, self.channel, self.pid = generation, channel, pid
+        self.warm = warm
+        """Whether it has, or will have, a copy of the data of its own."""
         self.status: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         """How it ended; None where nobody can say."""
         self.quick = True
@@ -218,6 +222,8 @@ class Generation:
         self._unused.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._heavy_until = 0.0
+        self._cooling = False
 
     async def start(self) -> None:
         """Start the zygote and the workers.
@@ -262,11 +268,16 @@ class Generation:
         if worker.quick:
             worker.quick = False
             worker.slow_down()
+            self._heavy_until = time.monotonic() + _COOL
+            if not self._cooling:
+                self._cooling = True
+                self._do(self._cool())
             self._do(self._refill())
 
     def give_back(self, worker: Worker, *, usable: bool) -> None:
         """Take a worker back, or end it."""
-        if usable and worker.quick and worker.alive and not self._closing:
+        fit = not worker.warm or self._heavy
+        if usable and fit and worker.quick and worker.alive and not self._closing:
             self.idle.put_nowait(worker)
         else:
             worker.close()
@@ -274,6 +285,27 @@ class Generation:
                 worker.quick = False
                 self._do(self._refill())
         self._leave()
+
+    @property
+    def _heavy(self) -> bool:
+        """Whether heavy queries come these days."""
+        return time.monotonic() < self._heavy_until
+
+    async def _cool(self) -> None:
+        """Replace the workers that have much memory once heavy queries come no more."""
+        while (rest := self._heavy_until - time.monotonic()) > 0:
+            await asyncio.sleep(rest)
+        self._cooling = False
+        for _ in range(self.idle.qsize()):
+            if self.idle.empty():
+                break  # whoever is busy is replaced when given back
+            worker = self.idle.get_nowait()
+            if worker.warm:
+                worker.close()
+                worker.quick = False
+                await self._refill()
+            else:
+                self.idle.put_nowait(worker)
 
     def _leave(self) -> None:
         self.users -= 1
@@ -377,10 +409,11 @@ class Generation:
             TimeoutError: The zygote does nothing.
         """
         assert self._socket
+        warm = self._heavy
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                socket.send_fds(self._socket, [b"F"], [theirs.fileno()])
+                socket.send_fds(self._socket, [WARM if warm else COLD], [theirs.fileno()])
             channel = await Channel.open(ours)
         except BaseException:
             ours.close()
@@ -395,7 +428,7 @@ class Generation:
         except BaseException:
             channel.close()
             raise
-        return Worker(self, channel, int(content))
+        return Worker(self, channel, int(content), warm=warm)
 
     async def _refill(self) -> None:
         """Offer one more worker, however long it takes."""

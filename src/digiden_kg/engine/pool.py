@@ -9,9 +9,10 @@ none is free, the worker is killed and the query starts again when it is its cli
 nothing of it was sent, nobody can tell. So a look-up waits for other look-ups alone, a long stream
 never blocks them, and an answer always comes from one evaluation of one release.
 
-A worker is offered only when it is ready; at rest it makes ready for heavy queries. One that ran in
-the slow lane, or grew, is not used again, so memory goes back to its level. A generation is one
-release with its zygote and workers; a pool starts the next one before it lets the old one finish.
+A worker is offered only when it is ready. One that ran in the slow lane, or grew, is not used
+again, so memory goes back to its level; as long as there are such queries, its successor makes
+ready for the next (:mod:`digiden_kg.engine.warming`). A generation is one release with its zygote
+and workers; a pool starts the next one before it lets the old one finish.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Reading a statement writes to its page (it counts its readers), and the first write to a shared page
 copies it, one interruption of the kernel for each 4 KiB. A query that reads all of the data took up
 to twice as long in a worker that was forked a moment ago. Many pages are copied at once in a
-fifth of that time, and nobody waits for it.
+fifth of that time, and nobody waits for it. It costs as much memory as the data takes, so it is
+done only while there are such queries.
 """
 
 from __future__ import annotations

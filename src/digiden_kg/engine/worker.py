@@ -179,7 +179,7 @@ def forbid_sockets() -> None:
 
 
 def serve(
-    channel: socket.socket, store: Store, memory: int, shared: range, *, needs_files: bool
+    channel: socket.socket, store: Store, memory: int, copied: range, *, needs_files: bool
 ) -> None:
     """Say that the worker is ready, then answer until the other side closes.
 
@@ -187,7 +187,7 @@ def serve(
         channel: Where requests come from.
         store: What they ask.
         memory: Bytes that a query may use.
-        shared: Addresses that are worth a copy of the worker's own.
+        copied: Addresses of which the worker makes a copy of its own while it is at rest.
         needs_files: Whether the store opens files while it is read.
 
     Raises:
@@ -197,7 +197,7 @@ def serve(
         os.dup2(nowhere.fileno(), 2)  # the allocator's last words are no log of the server
     close_doors(memory, needs_files=needs_files)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    base, warming = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, Warming(shared)
+    base, warming = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, Warming(copied)
     send(channel, END, str(os.getpid()).encode())
     for request in requests(channel, warming):
         signal.setitimer(signal.ITIMER_REAL, request["timeout"] + _GRACE)

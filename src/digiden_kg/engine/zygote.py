@@ -3,10 +3,10 @@
 It is started as a fresh interpreter and has no thread and no event loop, because only such a
 process may fork and go on. A worker that it forks has the dataset at once and shares its memory.
 
-Over its control socket it gets one byte for each worker to start, with the worker's end of a
-socket pair; it sends an end frame when the dataset is loaded (or an error frame, and ends), and an
-``X`` frame with process and status for each worker that ended. When the socket closes, it kills its
-workers and ends.
+Over its control socket it gets one byte for each worker to start (``W`` for one that shall make
+ready for heavy queries, ``F`` for others), with the worker's end of a socket pair; it sends an end
+frame when the dataset is loaded (or an error frame, and ends), and an ``X`` frame with process and
+status for each worker that ended. When the socket closes, it kills its workers and ends.
 
 A dataset is an RDF file, a folder of RDF files, or a folder that RocksDB made. A large one is never
 loaded: the zygote makes a RocksDB folder from it once, and each worker opens that, read-only.
@@ -33,7 +33,7 @@ from pyoxigraph import RdfFormat, Store
 from digiden_kg.engine.warming import heap
 from digiden_kg.engine.worker import END, send, send_error, serve
 
-EXIT = b"X"
+EXIT, COLD, WARM = b"X", b"F", b"W"
 STATUS = struct.Struct(">ii")
 """Process and its status (negative: the signal that ended it)."""
 _BLOCK = 1 << 20
@@ -141,7 +141,7 @@ def opener(dataset: Path, in_memory: int) -> tuple[Callable[[], Store], bool]:
     return lambda: store, False
 
 
-def run(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
+def run(control: socket.socket, work: Callable[[socket.socket, bytes], None]) -> None:
     """Fork workers on request, and report those that end, until the control socket closes."""
     wake, waker = socket.socketpair()
     wake.setblocking(False)
@@ -168,7 +168,7 @@ def run(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
                         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                         for each in (control, wake, waker):
                             each.close()
-                        work(channel)
+                        work(channel, message)
                     children.add(child)
     finally:
         for child in children:
@@ -179,6 +179,7 @@ def run(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
 
 def _work(
     channel: socket.socket,
+    kind: bytes,
     open_store: Callable[[], Store],
     memory: int,
     shared: range,
@@ -189,7 +190,8 @@ def _work(
     try:
         with contextlib.suppress(ConnectionError):
             try:
-                serve(channel, open_store(), memory, shared, needs_files=on_disk)
+                copied = shared if kind == WARM else range(0)
+                serve(channel, open_store(), memory, copied, needs_files=on_disk)
             except OSError as error:
                 send_error(channel, "load", str(error))
     finally:
