@@ -19,6 +19,8 @@ _DELAY = 0.2
 """Seconds without a request after which a worker is at rest."""
 _STEP = 2 << 20
 """Bytes that are copied between two looks for a request: one or two milliseconds."""
+_PAUSE = 0.004
+"""Seconds between two steps: others may need the processor, such as the query that went before."""
 _MOST = 512 << 20
 """Bytes up to which it is done; more memory than this is not used where no query asks for it."""
 _POPULATE_WRITE = 23
@@ -52,4 +54,4 @@ class Warming:
             part, self._rest = self._rest[:_STEP], self._rest[_STEP:]
             if self._advise(part.start, len(part), _POPULATE_WRITE):
                 self._rest = range(0)
-            patience = 0
+            patience = _PAUSE
