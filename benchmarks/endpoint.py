@@ -249,20 +249,31 @@ def rows(folder: Path) -> None:
     file = folder / "synthetic.nt"
     with file.open("w", encoding="ascii") as output:
         output.writelines(f'<http://e/{n}> <http://e/value> "{n}" .\n' for n in range(ROWS))
-    with own(file, DIGIDEN_DEADLINE="60") as port:
+    store = Store()
+    store.bulk_load(path=file, format=RdfFormat.N_TRIPLES)
+    with own(file, DIGIDEN_DEADLINE="60", DIGIDEN_CACHE="0") as port:
         before = resident(port)
         query = "SELECT ?s ?o { ?s <http://e/value> ?o }"
-        start = time.perf_counter()
-        _, first, _ = ask(port, query)
-        took = time.perf_counter() - start
-        say(f"{ROWS:,} rows of CSV (synthetic), first byte", first * 1000, "ms")
-        say(f"{ROWS:,} rows of CSV (synthetic)", ROWS / took, "rows/s")
+        raw, over, firsts = [], [], []
+        for _ in range(_ROUNDS):
+            start = time.perf_counter()
+            store.query(query).serialize(format=QueryResultsFormat.CSV)
+            raw.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            firsts.append(ask(port, query)[1])
+            over.append(time.perf_counter() - start)
+        what = f"{ROWS:,} rows of CSV (synthetic)"
+        say(f"{what}, first byte, the middle of {_ROUNDS}", median(firsts) * 1000, "ms")
+        say(f"{what}, first byte, the shortest", min(firsts) * 1000, "ms")
+        say(what, ROWS / min(over), "rows/s")
+        say(f"{what}, raw pyoxigraph", ROWS / min(raw), "rows/s")
+        say("growth of the front meanwhile", (resident(port) - before) / (1 << 20), "MiB")
+    with own(file, DIGIDEN_DEADLINE="60") as port:
         start = time.perf_counter()
         ask(port, AGGREGATE)
         slow = time.perf_counter() - start
         again = slow / best(port, AGGREGATE, 200)
         say(f"repeated aggregate over {ROWS:,} statements, against uncached", again, "x")
-        say("growth of the front meanwhile", (resident(port) - before) / (1 << 20), "MiB")
 
 
 def compare(dataset: Path, seconds: float, folder: Path, port: int, keeping: int) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pyoxigraph import RdfFormat, Store
 
+from digiden_kg.engine.generation import _COOL
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Engine, Limits, Query
 from digiden_kg.exceptions import QueryError
@@ -156,6 +157,8 @@ async def attack(pool: Pool, memory: int) -> None:
     say("memory, peak during the attack", peak / (1 << 20), "MiB")
     await asyncio.sleep(1)
     say("memory, after it against before", tree_memory() / memory, "x")
+    await asyncio.sleep(_COOL + 1)
+    say("the same, when workers are not made ready any more", tree_memory() / memory, "x")
 
 
 async def switches(dataset: Path, seconds: float) -> None:
