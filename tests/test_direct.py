@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -48,6 +50,18 @@ def talk(address: str, *requests: str) -> bytes:
 
 def get(path: str = PATH, *headers: str, method: str = "GET", version: str = "1.1") -> str:
     return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: x", *headers, "", ""])
+
+
+def front_memory() -> int:
+    """Bytes that the servers of this process have, without their workers."""
+    total = 0
+    for each in Path("/proc/self/task").glob("*/children"):
+        for pid in each.read_text(encoding="ascii").split():
+            with contextlib.suppress(OSError):
+                if b"digiden_kg" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+                    total += int(pages) * resource.getpagesize()
+    return total
 
 
 def shown(answer: httpx.Response) -> dict[str, str]:
@@ -147,6 +161,31 @@ def test_a_client_that_leaves_before_its_answer_harms_nobody(server: str) -> Non
     with contextlib.suppress(OSError):
         talk(server, get(), "GET / HTTP/9\r\n\r\n")
     assert httpx.get(server + PATH).status_code == 200
+
+
+def test_who_asks_and_does_not_read_fills_no_memory(server: str) -> None:
+    long = "SELECT ?x ?y { " + " ".join(
+        f"VALUES ?{name} {{ {' '.join(str(n) for n in range(150))} }}" for name in "xy"
+    )
+    path = f"/sparql.csv?query={quote(long + ' }')}"
+    size = len(httpx.get(server + path, headers=PLAIN).content)
+    assert size > 100_000
+    parts = urlsplit(server)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((parts.hostname, parts.port))
+        client.settimeout(2)
+        asked = get(path).encode()
+        before, sent = front_memory(), 0
+        with contextlib.suppress(TimeoutError):
+            for _ in range(20):
+                client.sendall(asked * 50)
+                sent += 50
+        assert sent * size > 100 << 20
+        for _ in range(20):  # what was asked is answered meanwhile, if anything is
+            time.sleep(0.1)
+            assert front_memory() - before < 40 << 20
+        assert httpx.get(server + PATH).status_code == 200
 
 
 def test_the_server_still_begins_an_answer_where_ours_are_handed_over() -> None:

@@ -30,11 +30,14 @@ class Protocol(HttpToolsProtocol):
     """A connection that takes whole answers."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        scope: Scope = cycle.scope  # type: ignore[assignment]  # of another library's types
-        scope[DIRECT] = partial(self._answer, cycle)
-        at_once: AtOnce | None = self.app_state.get("at_once")
-        if self.flow.write_paused or at_once is None or not at_once(scope):
-            super()._start_asgi_task(cycle, app)
+        # Who has not read the answer before waits for that, as uvicorn does.
+        if not self.flow.write_paused:
+            scope: Scope = cycle.scope  # type: ignore[assignment]  # of another library's types
+            scope[DIRECT] = partial(self._answer, cycle)
+            at_once: AtOnce | None = self.app_state.get("at_once")
+            if at_once and at_once(scope):
+                return
+        super()._start_asgi_task(cycle, app)
 
     def _answer(
         self,
