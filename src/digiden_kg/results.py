@@ -268,9 +268,8 @@ class RowCount:
             self._count += b'"'.join(parts[self._quoted :: 2]).count(self._mark)
             self._quoted ^= len(parts) % 2 == 0
         else:
-            carried = len(self._mark) - 1
-            text = self._tail + chunk if carried else chunk
-            self._tail = text[max(0, len(text) - carried) :] if carried else b""
+            text = self._tail + chunk
+            self._tail = text[max(0, len(text) - len(self._mark) + 1) :]
             self._count += text.count(self._mark)
         if self._format == QueryResultsFormat.JSON and not self._table:
             head = self._head + chunk

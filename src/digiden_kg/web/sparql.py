@@ -235,10 +235,8 @@ class _Plan:
     tag: str | None
     """Entity tag of the answer; None where it differs each time."""
     release: str
-    headers: dict[str, str]
+    headers: list[tuple[bytes, bytes]]
     """What an answer is sent with."""
-    raw: list[tuple[bytes, bytes]]
-    """The same as they are sent."""
     query: str
     """Hash of the query, for the log."""
 
@@ -287,7 +285,7 @@ class Answers:
             return None
         if holds(_header(scope, b"if-none-match"), plan.tag):
             note.outcome = "unchanged"
-            return Whole(304, [pair for pair in plan.raw if pair[0] in _UNCHANGED])
+            return Whole(304, [pair for pair in plan.headers if pair[0] in _UNCHANGED])
         if kept := self.cache.get(plan.tag):
             return _kept(kept, plan, note)
         return None
@@ -311,7 +309,7 @@ class Answers:
         if asked.download:
             headers["Content-Disposition"] = disposition(asked.download, chosen.format.name)
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        plan = _Plan(asked, chosen, coded, tag, release, headers, raw, query_hash(asked.query))
+        plan = _Plan(asked, chosen, coded, tag, release, raw, query_hash(asked.query))
         scope = request.scope
         if tag and request.method != "POST" and len(scope["query_string"]) <= _REMEMBERED:
             self._plans[_key(scope)] = plan
@@ -323,7 +321,7 @@ class Answers:
         # What is at hand needs no watch over the client.
         if ready := self._at_hand(request.scope, plan):
             return ready
-        note, headers = note_of(request.scope), plan.headers
+        note = note_of(request.scope)
         try:
             made = await _unless_gone(request.receive, self._make(plan, note))
         except _ClientGone:
@@ -333,10 +331,10 @@ class Answers:
             return _kept(made, plan, note) if isinstance(made, Kept) else _new(made, plan)
         if request.method == "HEAD":
             await made.aclose()
-            return _Bodiless(headers=headers)
+            return Whole(200, [*plan.headers])  # Starlette would call its length zero
         if request.scope["http_version"] == "1.0":
             # Without chunks only the length tells a cut answer from a whole one.
-            return Response(await made.whole(), headers=headers)
+            return _new(await made.whole(), plan)
         return _Stream(made, plan, note)
 
     async def _make(self, plan: _Plan, note: Note) -> Kept | bytes | _Making:
@@ -422,7 +420,7 @@ class Answers:
 
 
 def _new(content: bytes, plan: _Plan) -> Whole:
-    return Whole(200, [*plan.raw, (b"content-length", b"%d" % len(content))], content)
+    return Whole(200, [*plan.headers, (b"content-length", b"%d" % len(content))], content)
 
 
 def _kept(kept: Kept, plan: _Plan, note: Note) -> Whole:
@@ -513,7 +511,7 @@ class _Stream(Response):
     def __init__(self, made: _Making, plan: _Plan, note: Note) -> None:
         self._made, self._note = made, note
         self.status_code, self.background = 200, None
-        self.raw_headers = list(plan.raw)
+        self.raw_headers = list(plan.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -531,14 +529,6 @@ class _Stream(Response):
         async for piece in self._made:
             await send({"type": kind, "body": piece, "more_body": True})
         await send({"type": kind, "body": b"", "more_body": False})
-
-
-class _Bodiless(Response):
-    """What HEAD tells of an answer: Starlette would call its length zero."""
-
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        super().init_headers(headers)
-        self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
 
 
 class _SwitchedError(Exception):
