@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import resource
 import socket
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
 from conftest import serving, until
+from hypothesis import given
+from hypothesis import strategies as st
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from digiden_kg.release import Release
+from digiden_kg.web.access import query_hash
+from digiden_kg.web.protocol import DIRECT, Protocol
 
 QUERY = "SELECT ?p { ?s ?p ?o } ORDER BY ?p LIMIT 3"
 PATH = f"/sparql.csv?query={quote(QUERY)}"
@@ -193,6 +202,148 @@ def test_who_asks_and_does_not_read_fills_no_memory(server: str) -> None:
             time.sleep(0.1)
             assert front_memory() - before < 40 << 20
         assert httpx.get(server + PATH).status_code == 200
+
+
+def test_requests_equal_to_the_byte_are_answered_as_the_first(server: str, log: Path) -> None:
+    fresh = f"/sparql.csv?query={quote('SELECT (3 AS ?x) {}')}"
+    parts = urlsplit(server)
+
+    def ask(client: socket.socket) -> tuple[list[bytes], bytes]:
+        client.sendall(get(fresh, "User-Agent: again").encode())
+        content = b""
+        while not content.endswith(b"x\r\n3\r\n"):
+            content += client.recv(1 << 16)
+        head, _, body = content.partition(b"\r\n\r\n")
+        lines = [line for line in head.split(b"\r\n") if not line.startswith((b"age:", b"date:"))]
+        return sorted(lines), body
+
+    def logged() -> list[dict[str, object]]:
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if line.get("query") == query_hash("SELECT (3 AS ?x) {}")]
+
+    with (
+        socket.create_connection((parts.hostname, parts.port), timeout=20) as one,
+        socket.create_connection((parts.hostname, parts.port), timeout=20) as other,
+    ):
+        answers = [ask(client) for client in (one, one, other, one, other, one)]
+    assert all(answer == answers[0] for answer in answers)
+    asyncio.run(until(lambda: len(logged()) == 6))
+    assert [line["outcome"] for line in logged()] == ["ok", *["hit"] * 5]
+    assert {(line["client"], line["bytes"]) for line in logged()} == {("127.0.0.0/24", 6)}
+
+
+class Wire(asyncio.Transport):
+    """Takes what a connection writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content, self.closed = bytearray(), False
+
+    def write(self, data: Any) -> None:
+        self.content += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def head_of(path: str, *headers: str, method: str = "GET") -> bytes:
+    return get(path, *headers, method=method).encode()
+
+
+REQUESTS = {
+    head_of("/a"): b"GET /a ",
+    head_of("/a", "Accept: */*"): b"GET /a */*",
+    head_of("/b?x=1"): b"GET /b ",
+    head_of("/b?x=1", method="HEAD"): b"",
+    head_of("/far"): b"GET /far ",
+    # Were the body taken for a request, there would be one answer more.
+    head_of("/a", f"Content-Length: {len(head_of('/a'))}", method="POST") + head_of("/a"): (
+        b"POST /a " + head_of("/a")
+    ),
+    head_of("/a", f"Content-Length: {len(head_of('/a'))}") + head_of("/a"): b"GET /a ",
+}
+
+
+@given(
+    st.lists(st.sampled_from(list(REQUESTS)), min_size=1, max_size=12),
+    st.lists(st.integers(0, 1200), max_size=8),
+)
+def test_however_requests_come_each_has_its_own_answer(asked: list[bytes], cuts: list[int]) -> None:
+    content = b"".join(asked)
+    # Where they are not cut by chance, each comes alone, as most do, and so does a body.
+    ends = {blank.end() for blank in re.finditer(rb"\r\n\r\n", content)}
+    edges = {cut for cut in cuts if cut < len(content)} or ends
+    pieces = [content[a:b] for a, b in pairwise(sorted({0, *edges, len(content)}))]
+    assert asyncio.run(answered(pieces)) == [REQUESTS[each] for each in asked]
+
+
+async def answered(pieces: list[bytes]) -> list[bytes]:
+    """Return the bodies of all answers to what comes in pieces, on connections of one server."""
+
+    def body_of(scope: Any) -> bytes:
+        accept = dict(scope["headers"]).get(b"accept", b"")
+        return b"%s %s %s" % (scope["method"].encode(), scope["path"].encode(), accept)
+
+    def at_once(scope: Any) -> bool:
+        if scope["path"] == "/far" or scope["method"] == "POST":
+            return False
+        body = body_of(scope)
+        scope[DIRECT](200, [(b"content-length", b"%d" % len(body))], body)
+        return True
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, more = body_of(scope), scope["method"] == "POST"
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        await asyncio.sleep(0)
+        scope[DIRECT](200, [(b"content-length", b"%d" % len(body))], body)
+
+    config, state = Config(app, http=Protocol, log_config=None), {"at_once": at_once}
+    found = []
+    for _ in range(2):  # the second connection knows what the first has seen
+        connection, wire = Protocol(config, ServerState(), state), Wire()
+        connection.connection_made(wire)
+        for piece in pieces:
+            connection.data_received(piece)
+            await asyncio.sleep(0)
+        while connection.tasks:
+            await asyncio.sleep(0)
+        connection.connection_lost(None)
+        found.append(re.split(rb"HTTP/1\.1 200 OK\r\n.*?\r\n\r\n", bytes(wire.content), flags=re.S))
+    assert found[0] == found[1]
+    return found[0][1:]
+
+
+def test_what_came_before_is_not_taken_apart_again() -> None:
+    async def run() -> None:
+        def at_once(scope: Any) -> bool:
+            scope[DIRECT](200, [(b"content-length", b"1")], b"x")
+            return True
+
+        config, state = Config(print, http=Protocol, log_config=None), {"at_once": at_once}
+        wires = Wire(), Wire()
+        for wire in wires:
+            connection = Protocol(config, ServerState(), state)
+            connection.connection_made(wire)
+            connection.data_received(head_of("/a"))
+            connection.parser = None
+            connection.data_received(head_of("/a"))
+            with pytest.raises(AttributeError):
+                connection.data_received(head_of("/b"))
+        assert wires[0].content == wires[1].content
+        assert wires[0].content.count(b"HTTP/1.1 200 OK") == 2
+
+    asyncio.run(run())
 
 
 def test_the_server_still_begins_an_answer_where_ours_are_handed_over() -> None:
