@@ -92,7 +92,7 @@ class Federated:
         """Return an answer; see :class:`digiden_kg.engine.seam.Engine`."""
         self.limits.check_length(query.text)
         if asks_others(query.text):
-            query = replace(query, text=await self._resolve(query))
+            query = query._replace(text=await self._resolve(query))
         return await self._engine.evaluate(query)
 
     async def _resolve(self, query: Query) -> str:

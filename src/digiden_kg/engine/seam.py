@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from pyoxigraph import QueryResultsFormat, parse_query_results
 
@@ -165,8 +165,7 @@ class Reply(AsyncIterator[bytes]):
             await source.aclose()
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A query, what it is asked of, and how the answer is wanted."""
 
     text: str

@@ -44,6 +44,7 @@ class Note:
     """``ok``, ``hit`` (from the cache), ``unchanged`` (304), ``cut``, ``gone`` (the client), or
     the kind of the problem."""
     query: str | None = None
+    """Of which the hash is written."""
     format: str | None = None
     rows: int | None = None
     release: str | None = None
@@ -163,7 +164,7 @@ class Access:
             "seconds": note.elapsed,
             "bytes": note.bytes,
             "rows": note.rows,
-            "query": note.query,
+            "query": query_hash(note.query) if note.query is not None else None,
             "format": note.format,
             "release": note.release,
         }

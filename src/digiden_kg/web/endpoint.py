@@ -128,7 +128,7 @@ async def _endpoint(site: Site, request: Request) -> Response:
     tables = asked.query is not None and formats_of(asked.form) is TABLES
     offers = (*(GRAPHS if asked.query is None else formats_of(asked.form)), HTML)
     offers = (*offers, XLSX) if tables else offers
-    accept = request.headers.get("accept")
+    accept = sparql.header_of(request.scope, b"accept")
     chosen = find_format(offers, asked.format) if asked.format else negotiate(offers, accept)
     if asked.query is not None and chosen.format not in (HTML, XLSX):
         return await site.answers.answer(request, asked, chosen)
@@ -142,7 +142,7 @@ async def _page(
     if chosen.format is HTML:
         return await _show_query(site, request, asked)
     if asked.query is not None:
-        access.note_of(request.scope).query = access.query_hash(asked.query)
+        access.note_of(request.scope).query = asked.query
         name = asked.download or "result"
         return await workbook(site, request, asked.query, chosen, name=name, title="SPARQL")
     content = metadata.service_description(
@@ -158,7 +158,7 @@ async def _show_query(site: Site, request: Request, asked: sparql.SparqlRequest)
     table = text = error = drawn = None
     language, started = language_of(request), time.perf_counter()
     if asked.query is not None:
-        access.note_of(request.scope).query = access.query_hash(asked.query)
+        access.note_of(request.scope).query = asked.query
         asked = replace(asked, query=declare(asked.query, site.prefixes))
     default, named = asked.default_graphs, asked.named_graphs
     offers = formats_of(asked.form)

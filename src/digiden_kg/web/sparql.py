@@ -7,6 +7,7 @@ coding the client wants, and what to answer to what is no query. Evaluation is t
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import re
 from collections import OrderedDict
@@ -20,7 +21,7 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 from urllib.parse import parse_qsl, quote
 
 from fastapi import Request, Response
@@ -32,7 +33,7 @@ from digiden_kg.exceptions import QueryError
 from digiden_kg.results import Chosen
 from digiden_kg.syntax import has_word, normalise, query_form
 from digiden_kg.web import coding
-from digiden_kg.web.access import CLIENT, Note, note_of, query_hash
+from digiden_kg.web.access import CLIENT, Note, note_of
 from digiden_kg.web.cache import Flight, Kept, ResultCache
 from digiden_kg.web.problems import ProblemError, kind_of
 
@@ -59,7 +60,7 @@ _Land = Callable[[QueryError | None], None]
 """Tells those who wait for an answer that it is there, or why there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take several times as long to make
 class SparqlRequest:
     """What a request asks: a query, its dataset, a format by name, and a shorter deadline."""
 
@@ -74,8 +75,7 @@ class SparqlRequest:
 
     def __post_init__(self) -> None:
         """Look what form the query has, once for all who want to know."""
-        form = query_form(self.query) if self.query is not None else None
-        object.__setattr__(self, "form", form)
+        self.form = query_form(self.query) if self.query is not None else None
 
 
 async def read_request(request: Request) -> SparqlRequest:
@@ -225,8 +225,7 @@ def check_iri(iri: str, key: str) -> None:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(NamedTuple):
     """How one answer is to be made and sent."""
 
     asked: SparqlRequest
@@ -237,8 +236,6 @@ class _Plan:
     release: str
     headers: list[tuple[bytes, bytes]]
     """What an answer is sent with."""
-    query: str
-    """Hash of the query, for the log."""
 
 
 _REMEMBERED = 4096
@@ -280,10 +277,11 @@ class Answers:
 
     def _at_hand(self, scope: Scope, plan: _Plan) -> Whole | None:
         note = note_of(scope)
-        note.release, note.query, note.format = plan.release, plan.query, plan.chosen.format.name
+        note.release, note.query = plan.release, plan.asked.query
+        note.format = plan.chosen.format.name
         if plan.tag is None:
             return None
-        if holds(_header(scope, b"if-none-match"), plan.tag):
+        if holds(header_of(scope, b"if-none-match"), plan.tag):
             note.outcome = "unchanged"
             return Whole(304, [pair for pair in plan.headers if pair[0] in _UNCHANGED])
         if kept := self.cache.get(plan.tag):
@@ -292,24 +290,16 @@ class Answers:
 
     def _plan(self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str) -> _Plan:
         assert asked.query is not None
-        coded = coding.choose(_header(request.scope, b"accept-encoding"))
+        coded = coding.choose(header_of(request.scope, b"accept-encoding"))
         steady = not has_word(asked.query, *_FLEETING)
         tag = etag(release, asked, chosen, coded) if steady else None
-        headers = {
-            "Vary": _VARY,
-            "Cache-Control": "no-cache" if steady else "no-store",
-            "Digiden-Release": release,
-            # Given as a header because Starlette would add a charset to types that have none.
-            "Content-Type": chosen.content_type,
-        }
+        headers = [*_headers(release, chosen.content_type, coded, steady)]
         if tag:
-            headers["ETag"] = tag
-        if coded:
-            headers["Content-Encoding"] = coded
+            headers.append((b"etag", tag.encode()))
         if asked.download:
-            headers["Content-Disposition"] = disposition(asked.download, chosen.format.name)
-        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        plan = _Plan(asked, chosen, coded, tag, release, raw, query_hash(asked.query))
+            name = disposition(asked.download, chosen.format.name)
+            headers.append((b"content-disposition", name.encode("latin-1")))
+        plan = _Plan(asked, chosen, coded, tag, release, headers)
         scope = request.scope
         if tag and request.method != "POST" and len(scope["query_string"]) <= _REMEMBERED:
             self._plans[_key(scope)] = plan
@@ -419,6 +409,22 @@ class Answers:
                 land(failure)
 
 
+@functools.lru_cache(maxsize=256)
+def _headers(
+    release: str, content_type: str, coded: str | None, steady: bool
+) -> Sequence[tuple[bytes, bytes]]:
+    """Return the headers that many answers have, as they are sent."""
+    headers = {
+        "vary": _VARY,
+        "cache-control": "no-cache" if steady else "no-store",
+        "digiden-release": release,
+        "content-type": content_type,
+    }
+    if coded:
+        headers["content-encoding"] = coded
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
 def _new(content: bytes, plan: _Plan) -> Whole:
     return Whole(200, [*plan.headers, (b"content-length", b"%d" % len(content))], content)
 
@@ -430,7 +436,8 @@ def _kept(kept: Kept, plan: _Plan, note: Note) -> Whole:
     return response
 
 
-def _header(scope: Scope, name: bytes) -> str | None:
+def header_of(scope: Scope, name: bytes) -> str | None:
+    """Return the value of a header (name in small letters); None where there is none."""
     values = [value for key, value in scope["headers"] if key == name]
     return b", ".join(values).decode("latin-1") if values else None
 
