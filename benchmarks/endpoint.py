@@ -166,6 +166,38 @@ def took(port: int, query: str, path: str = "/sparql") -> float:
     return time.perf_counter() - start
 
 
+def again(port: int, query: str, times: int) -> float:
+    """Return the shortest time of an answer on a connection that is kept.
+
+    By no library: that of Python takes longer than an answer from the cache.
+    """
+    request = f"GET /sparql?query={quote(query)} HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\n\r\n"
+    found = []
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        for _ in range(times):
+            start = time.perf_counter()
+            client.sendall(request.encode())
+            head, _, body = read_until(client, b"\r\n\r\n").partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 "), head
+            if length := re.search(rb"\r\ncontent-length: (\d+)", head):
+                while len(body) < int(length[1]):
+                    body += client.recv(1 << 20)
+            elif not body.endswith(b"\r\n0\r\n\r\n"):
+                read_until(client, b"\r\n0\r\n\r\n")
+            found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def read_until(client: socket.socket, mark: bytes) -> bytes:
+    """Return what a connection gives up to the piece with a mark in it."""
+    content = bytearray()
+    while mark not in content:
+        piece = client.recv(1 << 20)
+        assert piece, "the connection was closed"
+        content += piece
+    return bytes(content)
+
+
 def own(release: Path, **environment: str) -> contextlib.AbstractContextManager[int]:
     """Run our server on a release or an RDF file."""
     port = free_port()
@@ -230,10 +262,9 @@ def measure(release: Path, dataset: Path, seconds: float, folder: Path) -> None:
                 raw.append(time.perf_counter() - start)
                 over.append(took(port, query))
             say(f"{name} over HTTP, against raw pyoxigraph", min(over) / min(raw), "x")
-        slow = best(port, AGGREGATE)
+        slow = again(port, AGGREGATE, 7)
         say("the aggregate, uncached", slow * 1000, "ms")
-        ask(keeping, AGGREGATE)
-        say("repeated aggregate, against uncached", slow / best(keeping, AGGREGATE, 200), "x")
+        say("repeated aggregate, against uncached", slow / again(keeping, AGGREGATE, 200), "x")
         connection = http.client.HTTPConnection("127.0.0.1", keeping)
         path = f"/sparql?query={quote(LOOK_UP + '1000')}"
         connection.request("GET", path, headers={"Accept": "text/csv"})
@@ -269,11 +300,8 @@ def rows(folder: Path) -> None:
         say(f"{what}, raw pyoxigraph", ROWS / min(raw), "rows/s")
         say("growth of the front meanwhile", (resident(port) - before) / (1 << 20), "MiB")
     with own(file, DIGIDEN_DEADLINE="60") as port:
-        start = time.perf_counter()
-        ask(port, AGGREGATE)
-        slow = time.perf_counter() - start
-        again = slow / best(port, AGGREGATE, 200)
-        say(f"repeated aggregate over {ROWS:,} statements, against uncached", again, "x")
+        times = again(port, AGGREGATE, 1) / again(port, AGGREGATE, 200)
+        say(f"repeated aggregate over {ROWS:,} statements, against uncached", times, "x")
 
 
 def compare(dataset: Path, seconds: float, folder: Path, port: int, keeping: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -57,6 +58,9 @@ class Channel(asyncio.Protocol):
         self._frames: deque[tuple[bytes, bytes]] = deque()
         self._size, self._paused = 0, False
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = self._due = math.inf
+        """When the waiter gives up, and when the timer looks whether it does."""
         self._transport: asyncio.Transport | None = None
 
     @classmethod
@@ -138,19 +142,34 @@ class Channel(asyncio.Protocol):
 
     async def _wait(self, patience: float | None) -> None:
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(patience, self._wake) if patience is not None else None
+        self._until = math.inf if patience is None else self._loop.time() + patience
+        # A timer that was set for a frame which has come serves those after it: most come in time.
+        if self._until < self._due:
+            self._set_timer()
         try:
             if self.is_open:
                 await self._waiter
         finally:
-            self._waiter = None
-            if timer:
-                timer.cancel()
+            self._waiter, self._until = None, math.inf
         if not self._frames:
             raise TimeoutError if self.is_open else Ended
 
+    def _set_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._due, self._timer = self._until, self._loop.call_at(self._until, self._look)
+
+    def _look(self) -> None:
+        self._due, self._timer = math.inf, None
+        if self._until <= self._loop.time():
+            self._wake()
+        elif self._until < math.inf:
+            self._set_timer()
+
     def close(self) -> None:
         """Close our end."""
+        if self._timer:
+            self._timer.cancel()
         if self._transport:
             self._transport.close()
 

@@ -52,8 +52,10 @@ _MOMENT = 0.02
 class _Run:
     """One evaluation: a worker, in a place of a lane, until one of many things ends it."""
 
-    def __init__(self, lane: Lane, worker: Worker, request: dict[str, Any], tally: Tally) -> None:
-        self._lane, self.worker, self._request, self.tally = lane, worker, request, tally
+    def __init__(
+        self, lane: Lane, worker: Worker, request: dict[str, Any], tally: Tally, memory: int
+    ) -> None:
+        self._lane, self.worker, self.tally, self._memory = lane, worker, tally, memory
         self.release = worker.generation.release
         self._started = self._entered = time.monotonic()
         self._limit: float = request["timeout"]
@@ -157,7 +159,7 @@ class _Run:
         if status == -signal.SIGALRM:
             return QueryTimeout(self._limit, elapsed)
         if status in (-signal.SIGABRT, -signal.SIGBUS):
-            return QueryMemoryError(self._request["memory"], elapsed)
+            return QueryMemoryError(self._memory, elapsed)
         if status == -signal.SIGSEGV:
             return QueryNestingError(DEPTH, elapsed)
         return QueryInterrupted(f"status {status}")
@@ -167,7 +169,7 @@ class _Run:
         if kind == "syntax":
             return QuerySyntaxError(message, report["line"], report["column"])
         if kind == "memory":
-            return QueryMemoryError(self._request["memory"], self._elapsed)
+            return QueryMemoryError(self._memory, self._elapsed)
         if kind == "nesting":
             return QueryNestingError(DEPTH)
         if kind == "forbidden":
@@ -272,7 +274,6 @@ class Pool:
             "default_graphs": list(query.default_graphs),
             "named_graphs": list(query.named_graphs),
             "timeout": self.limits.of_time(query.timeout),
-            "memory": self.limits.memory,
         }
         for _ in range(self._size + 1):
             try:
@@ -319,4 +320,5 @@ class Pool:
             raise
         if lane is self._slow:
             worker.generation.move(worker)
-        return _Run(lane, worker, request, Tally(query.format, self.limits))
+        tally = Tally(query.format, self.limits)
+        return _Run(lane, worker, request, tally, self.limits.memory)

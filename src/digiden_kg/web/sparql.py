@@ -6,7 +6,6 @@ coding the client wants, and what to answer to what is no query. Evaluation is t
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 import re
@@ -14,14 +13,13 @@ from collections import OrderedDict
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
-    Awaitable,
     Callable,
     Mapping,
     Sequence,
 )
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 from urllib.parse import parse_qsl, quote
 
 from fastapi import Request, Response
@@ -36,6 +34,7 @@ from digiden_kg.web import coding
 from digiden_kg.web.access import CLIENT, Note, note_of
 from digiden_kg.web.cache import Flight, Kept, ResultCache
 from digiden_kg.web.problems import ProblemError, kind_of
+from digiden_kg.web.waiting import ClientGone, Clients
 
 MAX_QUERY = 1 << 20
 """Bytes of a request body."""
@@ -53,9 +52,6 @@ _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _FILE_NAME = 120
 """Characters of the name of a download."""
-_SOON = 0.25
-"""Seconds of an evaluation after which the server looks whether the client is still there."""
-_T = TypeVar("_T")
 _Land = Callable[[QueryError | None], None]
 """Tells those who wait for an answer that it is there, or why there is none."""
 
@@ -251,6 +247,7 @@ class Answers:
         """Answer by an engine; relative IRIs of a query are relative to the base."""
         self.engine, self.cache, self._base = engine, cache, base_iri
         self._plans: OrderedDict[object, _Plan] = OrderedDict()
+        self._clients = Clients()
 
     async def answer(self, request: Request, asked: SparqlRequest, chosen: Chosen) -> Response:
         """Answer a query in a format; a client that has this answer already is told so.
@@ -313,8 +310,8 @@ class Answers:
             return ready
         note = note_of(request.scope)
         try:
-            made = await _unless_gone(request.receive, self._make(plan, note))
-        except _ClientGone:
+            made = await self._clients.unless_gone(request.receive, self._make(plan, note))
+        except ClientGone:
             note.outcome = "gone"
             return Response(status_code=GONE)
         if not isinstance(made, _Making):
@@ -325,7 +322,7 @@ class Answers:
         if request.scope["http_version"] == "1.0":
             # Without chunks only the length tells a cut answer from a whole one.
             return _new(await made.whole(), plan)
-        return _Stream(made, plan, note)
+        return _Stream(made, plan, note, self._clients)
 
     async def _make(self, plan: _Plan, note: Note) -> Kept | bytes | _Making:
         """Return an answer that is kept, a new one that is whole already, or one under way."""
@@ -515,15 +512,15 @@ class Whole(Response):
 class _Stream(Response):
     """An answer in chunks; where it breaks off, it lacks the last one, which clients notice."""
 
-    def __init__(self, made: _Making, plan: _Plan, note: Note) -> None:
-        self._made, self._note = made, note
+    def __init__(self, made: _Making, plan: _Plan, note: Note, clients: Clients) -> None:
+        self._made, self._note, self._clients = made, note, clients
         self.status_code, self.background = 200, None
         self.raw_headers = list(plan.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await _unless_gone(receive, self._send(send))
-        except _ClientGone:
+            await self._clients.unless_gone(receive, self._send(send))
+        except ClientGone:
             pass
         except QueryError as error:
             self._note.outcome = f"cut-{kind_of(error).name}"
@@ -540,42 +537,6 @@ class _Stream(Response):
 
 class _SwitchedError(Exception):
     """The engine has gone over to another release meanwhile."""
-
-
-class _ClientGone(Exception):
-    """The client has closed the connection before there was an answer."""
-
-
-async def _unless_gone(receive: Receive, work: Awaitable[_T]) -> _T:
-    """Return what some work returns; stop it when the client goes away.
-
-    Raises:
-        _ClientGone: It did.
-    """
-    task, gone, watch = asyncio.current_task(), False, set[asyncio.Task[None]]()
-    assert task is not None
-
-    async def look() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        task.cancel()
-
-    # Most answers are there before it pays to watch.
-    timer = asyncio.get_running_loop().call_later(
-        _SOON, lambda: watch.add(asyncio.create_task(look()))
-    )
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if gone and task.uncancel() == 0:
-            raise _ClientGone from None
-        raise
-    finally:
-        timer.cancel()
-        for each in watch:
-            each.cancel()
 
 
 def etag(release: str, asked: SparqlRequest, chosen: Chosen, coded: str | None = None) -> str:
