@@ -419,7 +419,7 @@ def _headers(
     }
     if coded:
         headers["content-encoding"] = coded
-    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return tuple((name.encode(), value.encode("latin-1")) for name, value in headers.items())
 
 
 def _new(content: bytes, plan: _Plan) -> Whole:
