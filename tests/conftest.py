@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import fcntl
+import json
 import os
 import pickle
 import re
@@ -13,8 +14,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import hypothesis
@@ -27,6 +30,7 @@ from digiden_kg.register import Register, load_register
 from digiden_kg.release import DATASET, Release, publish, staging
 from digiden_kg.report import Report
 from digiden_kg.settings import load_settings
+from digiden_kg.web.access import query_hash
 
 hypothesis.settings.register_profile("digiden", deadline=None)  # how fast is for benchmarks
 hypothesis.settings.load_profile("digiden")
@@ -39,6 +43,17 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+def lines_about(log: Path, query: str, count: int = 1) -> list[dict[str, Any]]:
+    """Lines of an access log about a query, as soon as there are so many."""
+    for _ in range(200):  # a line is written after the answer has been sent
+        parsed = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        found = [line for line in parsed if line.get("query") == query_hash(query)]
+        if len(found) >= count:
+            return found
+        time.sleep(0.02)
+    return found
 
 
 def tree(pid: int) -> list[int]:
@@ -56,16 +71,21 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def zygotes() -> list[int]:
-    """Zygotes that this process started, not those of a server that it started."""
+def started(command: bytes) -> list[int]:
+    """Processes that this one started, with something in their command line."""
     children = Path("/proc/self/task").glob("*/children")
     ours = [int(pid) for each in children for pid in each.read_text(encoding="ascii").split()]
     found = []
     for pid in ours:
         with contextlib.suppress(OSError):
-            if b"engine.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if command in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
     return found
+
+
+def zygotes() -> list[int]:
+    """Zygotes that this process started, not those of a server that it started."""
+    return started(b"engine.zygote")
 
 
 def tree_memory() -> int:

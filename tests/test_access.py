@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import serving
+from conftest import lines_about, serving
 from pyoxigraph import RdfFormat, parse
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -280,26 +278,15 @@ def client(draft: Path, log: Path, tiny_environment: dict[str, str]) -> Iterator
         yield client
 
 
-def lines(log: Path, query: str, count: int = 1) -> list[dict[str, Any]]:
-    """Return the lines of the log about a query."""
-    for _ in range(200):  # a line is written after the answer has been sent
-        parsed = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-        found = [line for line in parsed if line.get("query") == access.query_hash(query)]
-        if len(found) >= count:
-            return found
-        time.sleep(0.02)
-    return found
-
-
 def test_a_line_of_the_log_says_what_happened(client: httpx.Client, log: Path) -> None:
     query = "SELECT ?s { ?s a ?logged }"
     first = client.get("/sparql.csv", params={"query": query})
-    lines(log, query, 1)  # lines stand in the order in which requests end
+    lines_about(log, query, 1)  # lines stand in the order in which requests end
     client.get("/sparql.csv", params={"query": query})
-    lines(log, query, 2)
+    lines_about(log, query, 2)
     client.get("/sparql.csv", params={"query": query}, headers={"If-None-Match": "*"})
     client.post("/sparql", data={"query": "SELECT ?wrong"})
-    made, kept, unchanged = lines(log, query, 3)
+    made, kept, unchanged = lines_about(log, query, 3)
     assert (made["outcome"], made["status"]) == ("ok", 200)
     assert made["client"] == "127.0.0.0/24"
     assert made["rows"] == kept["rows"] == len(first.text.splitlines()) - 1
@@ -309,7 +296,7 @@ def test_a_line_of_the_log_says_what_happened(client: httpx.Client, log: Path) -
     assert made["format"] == "csv"
     assert kept["outcome"] == "hit"
     assert (unchanged["outcome"], unchanged["status"]) == ("unchanged", 304)
-    (wrong,) = lines(log, "SELECT ?wrong")
+    (wrong,) = lines_about(log, "SELECT ?wrong")
     assert (wrong["outcome"], wrong["status"], wrong["method"]) == ("syntax", 400, "POST")
     assert "wrong" not in log.read_text(encoding="utf-8")
 
@@ -320,7 +307,7 @@ def test_the_log_tells_a_cut_answer_and_a_client_that_left(client: httpx.Client,
         client.stream("GET", "/sparql.csv", params={"query": ENDLESS}) as answer,
     ):
         answer.read()
-    assert [line["outcome"][:4] for line in lines(log, ENDLESS)] == ["cut-"]
+    assert [line["outcome"][:4] for line in lines_about(log, ENDLESS)] == ["cut-"]
     left = f"{ENDLESS} # left"
     address = client.base_url
     with socket.create_connection((address.host, address.port or 80)) as connection:
@@ -330,9 +317,9 @@ def test_the_log_tells_a_cut_answer_and_a_client_that_left(client: httpx.Client,
         connection.recv(100)
     for _ in range(100):
         client.get("/ready")
-        if lines(log, left):
+        if lines_about(log, left):
             break
-    assert [line["outcome"] for line in lines(log, left)] == ["gone"]
+    assert [line["outcome"] for line in lines_about(log, left)] == ["gone"]
 
 
 def test_metrics_can_be_off(client: httpx.Client) -> None:

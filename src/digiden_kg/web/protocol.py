@@ -38,7 +38,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._at_once: AtOnce | None = self.app_state.get("at_once")
+        self._at_once: AtOnce = self.app_state.get("at_once", lambda _: False)
         # uvicorn gives the same state to every connection, so what one has read helps all.
         self._known: dict[bytes, Scope] = self.app_state.setdefault("known", {})
         self._begun = self._ended = 0
@@ -68,7 +68,7 @@ class Protocol(HttpToolsProtocol):
 
     def _repeat(self, known: Scope) -> bool:
         """Answer a request that came before, if its answer is at hand."""
-        if self.flow.write_paused or not self._at_once:
+        if self.flow.write_paused:
             return False
         scope = {**known, "client": self.client, "server": self.server}
         scope[DIRECT] = partial(self._write_again, known["method"])
@@ -86,7 +86,7 @@ class Protocol(HttpToolsProtocol):
         if not self.flow.write_paused:
             scope: Scope = cycle.scope  # type: ignore[assignment]  # of another library's types
             scope[DIRECT] = partial(self._write_end, cycle)
-            if self._at_once and self._at_once(scope):
+            if self._at_once(scope):
                 self._answered = scope
                 return
         super()._start_asgi_task(cycle, app)
