@@ -21,6 +21,7 @@ import json
 import marshal
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -88,6 +89,8 @@ def requests(channel: socket.socket, warming: Warming) -> Iterator[dict[str, Any
     with channel.makefile("rb") as stream:
         while True:
             warming.until_asked(channel)
+            # A read would be woken by the reader of the last answer too, for nothing.
+            select.select([channel], [], [])
             if not (header := stream.read(HEADER.size)):
                 return
             yield marshal.loads(stream.read(HEADER.unpack(header)[1]))  # noqa: S302 -- ours
