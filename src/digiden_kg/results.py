@@ -241,20 +241,22 @@ class RowCount:
     formats have no rows to count.
     """
 
-    _MARKS: Mapping[object, bytes] = {
-        QueryResultsFormat.CSV: b"\n",
-        QueryResultsFormat.TSV: b"\n",
-        QueryResultsFormat.XML: b"<result>",
-        QueryResultsFormat.JSON: b'},{"',
-        RdfFormat.N_TRIPLES: b"\n",
-        RdfFormat.N_QUADS: b"\n",
+    _MARKS: Mapping[str, bytes] = {
+        "csv": b"\n",
+        "tsv": b"\n",
+        "xml": b"<result>",
+        "json": b'},{"',
+        "nt": b"\n",
+        "nq": b"\n",
     }
+    """What begins or ends a row, by the name of the format."""
 
     _FIRST = b'"bindings":[{'
     """Where the first row of JSON begins."""
 
     def __init__(self, chosen: Format) -> None:
-        self._format, self._mark = chosen.engine, self._MARKS.get(chosen.engine)
+        self._format, self._mark = chosen.name, self._MARKS.get(chosen.name)
+        self._is_table = isinstance(chosen.engine, QueryResultsFormat)
         self._head, self._tail, self._count = b"", b"", 0
         self._quoted, self._table = False, False
 
@@ -262,7 +264,7 @@ class RowCount:
         """Take the next piece of the answer."""
         if self._mark is None:
             return
-        if self._format == QueryResultsFormat.CSV and (self._quoted or b'"' in chunk):
+        if self._format == "csv" and (self._quoted or b'"' in chunk):
             # A line break between quotes belongs to a value.
             parts = chunk.split(b'"')
             self._count += b'"'.join(parts[self._quoted :: 2]).count(self._mark)
@@ -271,7 +273,7 @@ class RowCount:
             text = self._tail + chunk
             self._tail = text[max(0, len(text) - len(self._mark) + 1) :]
             self._count += text.count(self._mark)
-        if self._format == QueryResultsFormat.JSON and not self._table:
+        if self._format == "json" and not self._table:
             head = self._head + chunk
             self._table = self._FIRST in head
             self._head = head[-len(self._FIRST) :]
@@ -281,15 +283,14 @@ class RowCount:
         """Rows up to now; None where the format has none."""
         if self._mark is None:
             return None
-        if self._format == QueryResultsFormat.JSON:
+        if self._format == "json":
             return self._count + self._table
-        header = self._format in (QueryResultsFormat.CSV, QueryResultsFormat.TSV)
-        return max(0, self._count - header)
+        return max(0, self._count - (self._format in ("csv", "tsv")))  # without the header
 
     @property
     def table_rows(self) -> int:
         """Rows up to now that a limit counts: those of tables; graphs are bounded by bytes."""
-        return (self.rows or 0) if isinstance(self._format, QueryResultsFormat) else 0
+        return (self.rows or 0) if self._is_table else 0
 
 
 def cell_text(term: Term | None) -> str:

@@ -44,7 +44,7 @@ def depth(query: str) -> int:
 
     Quoted triples (``<<`` and ``>>``) are brackets too.
     """
-    if sum(map(query.count, ("(", "{", "[", "<<"))) <= DEPTH:
+    if len(query) <= DEPTH or sum(map(query.count, ("(", "{", "[", "<<"))) <= DEPTH:
         return 0
     bare = _QUOTED.sub(" ", query).replace("«", " ").replace("»", " ")
     brackets = _OTHER.sub("", bare.replace("<<", "«").replace(">>", "»"))
