@@ -249,6 +249,14 @@ REQUESTS = {
     head_of("/b?x=1"): b"GET /b ",
     head_of("/b?x=1", method="HEAD"): b"",
     head_of("/far"): b"GET /far ",
+    head_of("/soon?x=1"): b"GET /soon ",
+    head_of("/soon", "Accept: */*"): b"GET /soon */*",
+    head_of("/late"): b"GET /late ",
+    head_of("/late", method="HEAD"): b"",
+    # What is written in no usual way is not read in ours.
+    head_of("/%61"): b"GET /a ",
+    head_of("/b#part"): b"GET /b ",
+    head_of("/b?x=|\\"): b"GET /b ",
     # Were the body taken for a request, there would be one answer more.
     head_of("/a", f"Content-Length: {len(head_of('/a'))}", method="POST") + head_of("/a"): (
         b"POST /a " + head_of("/a")
@@ -278,11 +286,21 @@ async def answered(pieces: list[bytes]) -> list[bytes]:
         return b"%s %s %s" % (scope["method"].encode(), scope["path"].encode(), accept)
 
     def at_once(scope: Any) -> bool:
-        if scope["path"] == "/far" or scope["method"] == "POST":
+        if scope["path"] in ("/far", "/soon", "/late") or scope["method"] == "POST":
             return False
+        hand_over(scope)
+        return True
+
+    def begin(scope: Any, otherwise: Any) -> Any:
+        if scope["path"] not in ("/soon", "/late"):
+            return None
+        soon = scope["path"] == "/soon"
+        asyncio.get_running_loop().call_soon(lambda: hand_over(scope) if soon else otherwise())
+        return lambda: False
+
+    def hand_over(scope: Any) -> None:
         body = body_of(scope)
         scope[DIRECT](200, [(b"content-length", b"%d" % len(body))], body)
-        return True
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         body, more = body_of(scope), scope["method"] == "POST"
@@ -292,7 +310,8 @@ async def answered(pieces: list[bytes]) -> list[bytes]:
         await asyncio.sleep(0)
         scope[DIRECT](200, [(b"content-length", b"%d" % len(body))], body)
 
-    config, state = Config(app, http=Protocol, log_config=None), {"at_once": at_once}
+    config = Config(app, http=Protocol, log_config=None)
+    state = {"at_once": at_once, "begin": begin}
     found = []
     for _ in range(2):  # the second connection knows what the first has seen
         connection, wire = Protocol(config, ServerState(), state), Wire()
@@ -300,7 +319,7 @@ async def answered(pieces: list[bytes]) -> list[bytes]:
         for piece in pieces:
             connection.data_received(piece)
             await asyncio.sleep(0)
-        while connection.tasks:
+        while connection.tasks or (connection.cycle and not connection.cycle.response_complete):
             await asyncio.sleep(0)
         connection.connection_lost(None)
         found.append(re.split(rb"HTTP/1\.1 200 OK\r\n.*?\r\n\r\n", bytes(wire.content), flags=re.S))
@@ -311,7 +330,8 @@ async def answered(pieces: list[bytes]) -> list[bytes]:
 def test_what_came_before_is_not_taken_apart_again() -> None:
     async def run() -> None:
         def at_once(scope: Any) -> bool:
-            scope[DIRECT](200, [(b"content-length", b"1")], b"x")
+            body = scope["path"].encode() + scope["query_string"]
+            scope[DIRECT](200, [(b"content-length", b"%d" % len(body))], body)
             return True
 
         config, state = Config(print, http=Protocol, log_config=None), {"at_once": at_once}
@@ -322,10 +342,63 @@ def test_what_came_before_is_not_taken_apart_again() -> None:
             connection.data_received(head_of("/a"))
             connection.parser = None
             connection.data_received(head_of("/a"))
-            with pytest.raises(AttributeError):
-                connection.data_received(head_of("/b"))
+            connection.data_received(head_of("/b?c=d"))  # with the same headers
+            for another in (head_of("/b", "Accept: */*"), head_of("/b#c"), head_of("//b")):
+                with pytest.raises(AttributeError):
+                    connection.data_received(another)
         assert wires[0].content == wires[1].content
-        assert wires[0].content.count(b"HTTP/1.1 200 OK") == 2
+        bodies = re.findall(rb"\r\n\r\n(/[a-z=]+)", bytes(wires[0].content))
+        assert bodies == [b"/a", b"/a", b"/bc=d"]
+
+    asyncio.run(run())
+
+
+def test_headers_of_requests_with_more_than_a_head_are_not_remembered() -> None:
+    async def run() -> None:
+        def at_once(scope: Any) -> bool:
+            scope[DIRECT](200, [(b"content-length", b"0")], b"")
+            return True
+
+        config, state = Config(print, http=Protocol, log_config=None), {"at_once": at_once}
+        connection = Protocol(config, ServerState(), state)
+        connection.connection_made(Wire())
+        for headers in (
+            ("Content-Length: 0",),
+            ("Transfer-Encoding: chunked",),
+            ("Expect: 100-continue",),
+            ("Connection: upgrade", "Upgrade: h2c"),
+            ("Connection: close",),
+            (f"Accept: {'x' * 1024}",),
+        ):
+            end = b"0\r\n\r\n" if headers[0].startswith("Transfer") else b""
+            connection.data_received(head_of("/a", *headers) + end)
+        assert not connection._heads
+        connection = Protocol(config, ServerState(), state)
+        connection.connection_made(Wire())
+        for number in range(3000):
+            connection.data_received(head_of("/a", f"Accept: {number}"))
+        assert len(connection._heads) == 1024
+
+    asyncio.run(run())
+
+
+def test_who_goes_away_ends_what_has_begun() -> None:
+    async def run() -> None:
+        over: list[bool] = []
+
+        def give_up() -> bool:
+            over.append(True)
+            return True
+
+        state = {"begin": lambda *_: give_up}
+        connection = Protocol(
+            Config(print, http=Protocol, log_config=None), ServerState(), {**state}
+        )
+        connection.connection_made(Wire())
+        connection.data_received(head_of("/a"))
+        assert not connection.tasks
+        connection.connection_lost(None)
+        assert over == [True]
 
     asyncio.run(run())
 

@@ -62,4 +62,4 @@ def test_every_format_says_what_the_store_says(query: str, formats: tuple, tmp_p
         expected = io.BytesIO()
         write_results(store.query(query), expected, chosen)
         reply = asyncio.run(engine.evaluate(Query(query, format=chosen)))
-        assert b"".join(reply.whole or []) == expected.getvalue(), chosen.name
+        assert reply.whole() == expected.getvalue(), chosen.name

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -52,15 +52,17 @@ class Channel(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self.is_open = True
+        """Whether the other side has not closed yet."""
         self._ended = asyncio.Event()
         self._part = bytearray()
         """What has come of a frame that is not whole yet."""
         self._frames: deque[tuple[bytes, bytes]] = deque()
         self._size, self._paused = 0, False
-        self._waiter: asyncio.Future[None] | None = None
+        self._listener: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._until = self._due = math.inf
-        """When the waiter gives up, and when the timer looks whether it does."""
+        """When the listener is called in any case, and when the timer looks whether that is now."""
         self._transport: asyncio.Transport | None = None
 
     @classmethod
@@ -102,17 +104,14 @@ class Channel(asyncio.Protocol):
         self._end()
 
     def _end(self) -> None:
+        self.is_open = False
         self._ended.set()
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the other side has not closed yet."""
-        return not self._ended.is_set()
+        if self._listener:
+            listener, self._listener, self._until = self._listener, None, math.inf
+            listener()
 
     async def ended(self) -> None:
         """Wait until the other side closes."""
@@ -132,6 +131,15 @@ class Channel(asyncio.Protocol):
         """
         if not self._frames:
             await self._wait(patience)
+        return self.pop()
+
+    @property
+    def last(self) -> bytes | None:
+        """Kind of the last frame that has come and was not received yet."""
+        return self._frames[-1][0] if self._frames else None
+
+    def pop(self) -> tuple[bytes, bytes]:
+        """Receive a frame that has come."""
         frame = self._frames.popleft()
         self._size -= len(frame[1])
         if self._paused and self._size <= _BUFFER and self._transport:
@@ -141,18 +149,23 @@ class Channel(asyncio.Protocol):
         return frame
 
     async def _wait(self, patience: float | None) -> None:
-        self._waiter = self._loop.create_future()
+        if self.is_open:
+            heard = self._loop.create_future()
+            self.listen(lambda: None if heard.done() else heard.set_result(None), patience)
+            try:
+                await heard
+            finally:
+                self._listener, self._until = None, math.inf
+        if not self._frames:
+            raise TimeoutError if self.is_open else Ended
+
+    def listen(self, listener: Callable[[], None], patience: float | None = None) -> None:
+        """Call back once: when more has come, or will not come, or these seconds are over."""
+        self._listener = listener
         self._until = math.inf if patience is None else self._loop.time() + patience
         # A timer that was set for a frame which has come serves those after it: most come in time.
         if self._until < self._due:
             self._set_timer()
-        try:
-            if self.is_open:
-                await self._waiter
-        finally:
-            self._waiter, self._until = None, math.inf
-        if not self._frames:
-            raise TimeoutError if self.is_open else Ended
 
     def _set_timer(self) -> None:
         if self._timer:
@@ -229,7 +242,8 @@ class Generation:
 
     def __init__(self, dataset: Path, release: str, size: int, limits: Limits) -> None:
         self.dataset, self.release, self._size, self._limits = dataset, release, size, limits
-        self.idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self.idle: deque[Worker] = deque()
+        self._offered = asyncio.Event()
         self.workers: dict[int, Worker] = {}
         self.users = 0
         self.restarts = {"zygote": 0, "worker": 0}
@@ -237,8 +251,7 @@ class Generation:
         self._control: Channel | None = None
         self._socket: socket.socket | None = None
         self._alive = asyncio.Event()
-        self._unused = asyncio.Event()
-        self._unused.set()
+        self._unused: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._heavy_until = 0.0
@@ -268,19 +281,29 @@ class Generation:
         Raises:
             TimeoutError: There is none in these seconds.
         """
-        self.users += 1
-        self._unused.clear()
+        if ready := self.take_ready():
+            return ready
+        self.users += 1  # who waits keeps it from ending
         try:
-            while not self.idle.empty():
-                if (worker := self.idle.get_nowait()).alive:
-                    return worker
             async with asyncio.timeout(patience):
-                while not (worker := await self.idle.get()).alive:
-                    pass
-        except BaseException:
+                while not (worker := self.take_ready()):
+                    self._offered.clear()
+                    await self._offered.wait()
+        finally:
             self._leave()
-            raise
         return worker
+
+    def take_ready(self) -> Worker | None:
+        """Return a worker that is ready now, if there is one."""
+        while self.idle:
+            if (worker := self.idle.popleft()).alive:
+                self.users += 1
+                return worker
+        return None
+
+    def _put(self, worker: Worker) -> None:
+        self.idle.append(worker)
+        self._offered.set()
 
     def move(self, worker: Worker) -> None:
         """Let a worker leave the quick lane; another takes its place."""
@@ -297,7 +320,7 @@ class Generation:
         """Take a worker back, or end it."""
         fit = not worker.warm or self._heavy
         if usable and fit and worker.quick and worker.alive and not self._closing:
-            self.idle.put_nowait(worker)
+            self._put(worker)
         else:
             worker.close()
             if worker.quick:
@@ -315,25 +338,27 @@ class Generation:
         while (rest := self._heavy_until - time.monotonic()) > 0:
             await asyncio.sleep(rest)
         self._cooling = False
-        for _ in range(self.idle.qsize()):
-            if self.idle.empty():
+        for _ in range(len(self.idle)):
+            if not self.idle:
                 break  # whoever is busy is replaced when given back
-            worker = self.idle.get_nowait()
+            worker = self.idle.popleft()
             if worker.warm:
                 worker.close()
                 worker.quick = False
                 await self._refill()
             else:
-                self.idle.put_nowait(worker)
+                self._put(worker)
 
     def _leave(self) -> None:
         self.users -= 1
-        if not self.users:
+        if not self.users and self._unused:
             self._unused.set()
 
     async def drain(self) -> None:
         """End when the last query has."""
-        await self._unused.wait()
+        if self.users:
+            self._unused = asyncio.Event()
+            await self._unused.wait()
         await self.close()
 
     async def close(self) -> None:
@@ -468,18 +493,15 @@ class Generation:
     def _offer(self, worker: Worker) -> None:
         self.workers[worker.pid] = worker
         self._do(self._watch(worker))
-        self.idle.put_nowait(worker)
+        self._put(worker)
 
     async def _watch(self, worker: Worker) -> None:
         """Wait for the end of a worker; replace one that ended while it had nothing to do."""
         await worker.channel.ended()
         if not worker.closed:
             self.restarts["worker"] += 1
-        idle = [self.idle.get_nowait() for _ in range(self.idle.qsize())]
-        for each in idle:
-            if each is not worker:
-                self.idle.put_nowait(each)
-        if worker in idle:
+        if worker in self.idle:
+            self.idle.remove(worker)
             worker.close()
             worker.quick = False
             self._do(self._refill())

@@ -9,6 +9,9 @@ none is free, the worker is killed and the query starts again when it is its cli
 nothing of it was sent, nobody can tell. So a look-up waits for other look-ups alone, a long stream
 never blocks them, and an answer always comes from one evaluation of one release.
 
+Most queries have ended before a task that waits for them would pay. One that is *begun* has none:
+it waits for its turn and for its worker by callbacks, and what lasts goes on in a task.
+
 A worker is offered only when it is ready. One that ran in the slow lane, or grew, is not used
 again, so memory goes back to its level; as long as there are such queries, its successor makes
 ready for the next (:mod:`digiden_kg.engine.warming`). A generation is one release with its zygote
@@ -18,18 +21,20 @@ and workers; a pool starts the next one before it lets the old one finish.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import marshal
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
 from digiden_kg.engine.generation import Ended, Generation, Worker
 from digiden_kg.engine.guard import DEPTH, SHORT, inspect
-from digiden_kg.engine.lane import Lane
-from digiden_kg.engine.seam import EngineState, Limits, Query, Reply, Tally
-from digiden_kg.engine.worker import DATA, ERROR, REQUEST
+from digiden_kg.engine.lane import Lane, Turn
+from digiden_kg.engine.seam import Begun, EngineState, Limits, Prompt, Query, Reply, Tally
+from digiden_kg.engine.worker import DATA, END, ERROR, REQUEST
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryError,
@@ -45,6 +50,8 @@ _HELD = 128 * 1024
 """Bytes of an answer that are held back in the quick lane."""
 _STARVED = 8
 """Times its budget that a query may stay in the quick lane while others have the processors."""
+_SOON = 0.02
+"""Seconds after which somebody waits for a query; most have ended by then."""
 _MOMENT = 0.02
 """Seconds until a query is tried again whose worker was ended."""
 
@@ -74,8 +81,10 @@ class _Run:
         """
         held: list[bytes] = []
         size = 0
+        # What has begun without a task is taken to have had a processor up to now.
+        end = self.worker.processor_time() - self._elapsed + budget
         until = self._started + _STARVED * budget
-        left, end = min(budget, self._limit), budget + self.worker.processor_time()
+        left = max(0.0, min(budget, self._limit) - self._elapsed)
         while size < _HELD:
             try:
                 chunk = await self._next(left)
@@ -107,9 +116,25 @@ class _Run:
         if self._expired:
             raise QueryTimeout(self._limit, self._elapsed)
         try:
-            kind, content = await self.worker.channel.receive(patience)
+            frame = await self.worker.channel.receive(patience)
         except Ended as error:
             raise await self._cause() from error
+        return self._take(*frame)
+
+    def come(self) -> list[bytes] | None:
+        """Return the answer if all of it has come; otherwise all that has come stays.
+
+        Raises:
+            QuerySizeError: It is too large.
+        """
+        if self.worker.channel.last != END:
+            return None
+        held: list[bytes] = []
+        while (chunk := self._take(*self.worker.channel.pop())) is not None:
+            held.append(chunk)
+        return held
+
+    def _take(self, kind: bytes, content: bytes) -> bytes | None:
         if kind == DATA:
             self.tally.add(content, self._elapsed)
             return content
@@ -177,7 +202,69 @@ class _Run:
         return QueryError(message)
 
 
-class Pool:
+class _Begun:
+    """A query for which no task waits: most have ended before one would have paid."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        start: Callable[[], _Run | None],
+        go_on: Callable[[_Run | None], Awaitable[Reply]],
+        done: Callable[[Reply | Begun], None],
+    ) -> None:
+        self._lane, self._start, self._go_on, self._done = lane, start, go_on, done
+        self._turn: Turn | None = None
+        self._run: _Run | None = None
+        self._error: QueryError | None = None
+
+    def queue(self, client: str | None, patience: float) -> None:
+        """Start when it is the client's turn.
+
+        Raises:
+            QueryBusy: The queue is full.
+        """
+        self._turn = self._lane.queue(client, patience, self.enter)
+
+    def enter(self, refusal: QueryBusy | None = None) -> None:
+        """Start in the lane, in which there is a place now, unless that was refused."""
+        self._turn, self._error = None, refusal
+        self._run = None if refusal else self._start()
+        if self._run:
+            self._run.worker.channel.listen(self._hear, _SOON)
+        else:  # not before whoever began this knows of it
+            asyncio.get_running_loop().call_soon(self._done, self)
+
+    def _hear(self) -> None:
+        assert self._run
+        run, held = self._run, None
+        try:
+            held = run.come()
+        except QueryError as error:
+            run.close()
+            self._error = error
+        self._done(self if held is None else Reply(run.release, held, None, run.tally))
+
+    def give_up(self) -> bool:
+        """Stop if nothing was evaluated yet; see :class:`digiden_kg.engine.seam.Begun`."""
+        turn, self._turn = self._turn, None
+        if turn:
+            self._lane.give_up(turn)
+        return turn is not None
+
+    async def reply(self) -> Reply:
+        """Return the answer; see :class:`digiden_kg.engine.seam.Begun`."""
+        if self._error:
+            raise self._error
+        run, self._run = self._run, None
+        return await self._go_on(run)
+
+    def close(self) -> None:
+        """End what nobody asked for; see :class:`digiden_kg.engine.seam.Begun`."""
+        if self._run:
+            self._run.close()
+
+
+class Pool(Prompt):
     """The engine on a dataset of our own. Use it as an asynchronous context manager."""
 
     def __init__(
@@ -251,7 +338,7 @@ class Pool:
     def state(self) -> EngineState:
         """Say how the pool is."""
         now = self._current
-        idle = now.idle.qsize()
+        idle = len(now.idle)
         return EngineState(
             release=now.release,
             ready=bool(idle or self._quick.taken),
@@ -262,11 +349,26 @@ class Pool:
 
     async def evaluate(self, query: Query) -> Reply:
         """Return an answer; see :class:`digiden_kg.engine.seam.Engine`."""
+        return await self._evaluate(query, self._request(query))
+
+    def begin(self, query: Query, done: Callable[[Reply | Begun], None]) -> Begun:
+        """Begin to answer a query; see :class:`digiden_kg.engine.seam.Prompt`."""
+        request = self._request(query)
+        start = functools.partial(self._start_now, request, query)
+        begun = _Begun(self._quick, start, functools.partial(self._evaluate, query, request), done)
+        if self._quick.try_enter():
+            begun.enter()
+        else:
+            begun.queue(query.client, request["timeout"])
+        return begun
+
+    def _request(self, query: Query) -> dict[str, Any]:
+        """Return what a worker is asked; refuse what may not be asked."""
         self.limits.check_length(query.text)
         short = len(query.text) <= SHORT
         if short:
             inspect(query.text)
-        request = {
+        return {
             "query": query.text,
             "inspect": not short,
             "format": query.format.name,
@@ -275,18 +377,24 @@ class Pool:
             "named_graphs": list(query.named_graphs),
             "timeout": self.limits.of_time(query.timeout),
         }
+
+    async def _evaluate(
+        self, query: Query, request: dict[str, Any], run: _Run | None = None
+    ) -> Reply:
+        """Return an answer, of an evaluation that has begun if there is one."""
         for _ in range(self._size + 1):
             try:
-                return await self._begin(request, query)
+                return await self._begin(request, query, run)
             except QueryInterrupted:
                 # Somebody else ended the worker, and nothing was sent: the query is not to blame.
                 # Others may have ended with it, which is not known before they let go of all
                 # their memory, so there are as many tries as workers, and one.
+                run = None
                 await asyncio.sleep(_MOMENT)
         return await self._begin(request, query)
 
-    async def _begin(self, request: dict[str, Any], query: Query) -> Reply:
-        run = await self._enter(self._quick, request, query)
+    async def _begin(self, request: dict[str, Any], query: Query, run: _Run | None = None) -> Reply:
+        run = run or await self._enter(self._quick, request, query)
         try:
             held, whole = await run.begin(self.limits.quick)
             if whole:
@@ -320,5 +428,16 @@ class Pool:
             raise
         if lane is self._slow:
             worker.generation.move(worker)
+        return self._start(lane, worker, request, query)
+
+    def _start(self, lane: Lane, worker: Worker, request: dict[str, Any], query: Query) -> _Run:
         tally = Tally(query.format, self.limits)
         return _Run(lane, worker, request, tally, self.limits.memory)
+
+    def _start_now(self, request: dict[str, Any], query: Query) -> _Run | None:
+        """Start in the quick lane, in which a place was taken; None where no worker is ready."""
+        if worker := self._current.take_ready():
+            return self._start(self._quick, worker, request, query)
+        # Not at once: the next in turn finds no worker either, and so on.
+        asyncio.get_running_loop().call_soon(self._quick.leave)
+        return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
@@ -131,10 +131,9 @@ class Reply(AsyncIterator[bytes]):
         self._held = deque(held)
         self._source = source
 
-    @property
-    def whole(self) -> Sequence[bytes] | None:
-        """All chunks, where none is still to come; None where the evaluation goes on."""
-        return None if self._source is not None else tuple(self._held)
+    def whole(self) -> bytes | None:
+        """Return everything, where nothing is still to come; None where the evaluation goes on."""
+        return None if self._source is not None else b"".join(self._held)
 
     @property
     def rows(self) -> int | None:
@@ -215,6 +214,40 @@ class Engine(Protocol):
 
         Raises:
             ReleaseError: It cannot be read, or is not this engine's to change; the old one stays.
+        """
+        ...
+
+
+class Begun(Protocol):
+    """A query under way for which no task waits yet."""
+
+    def give_up(self) -> bool:
+        """Stop if nothing was evaluated yet, and say whether that is so; nothing is told then."""
+        ...
+
+    async def reply(self) -> Reply:
+        """Return the answer as soon as it is known that there is one; see :class:`Engine`."""
+        ...
+
+    def close(self) -> None:
+        """End the evaluation of which nobody asked for the reply."""
+        ...
+
+
+class Prompt(ABC):
+    """An engine that needs no task for a query which it answers in a moment."""
+
+    @abstractmethod
+    def begin(self, query: Query, done: Callable[[Reply | Begun], None]) -> Begun:
+        """Begin to answer a query.
+
+        Args:
+            query: What is asked.
+            done: Called later, and once: with the whole answer if it is there in a moment, or else
+                with what this returned, of which somebody has to await the reply.
+
+        Raises:
+            QueryError: It is refused by its text.
         """
         ...
 

@@ -63,6 +63,11 @@ def note_of(scope: Scope) -> Note:
     return note
 
 
+def client_of(scope: Scope) -> str | None:
+    """Return the address of who sent a request."""
+    return (scope.get("client") or (None,))[0]
+
+
 def query_hash(query: str) -> str:
     """Return the start of the sha256 of a query."""
     return hashlib.sha256(query.encode()).hexdigest()[:_HASH]
@@ -82,12 +87,16 @@ def shorten_address(address: str | None) -> str | None:
 
 def is_local(scope: Scope) -> bool:
     """Say whether a request comes from this machine and not through a proxy on it."""
-    if any(name in _PROXIED for name, _ in scope["headers"]):
+    if _is_proxied(scope):
         return False
     try:
         return ipaddress.ip_address((scope.get("client") or ("",))[0]).is_loopback
     except ValueError:
         return False
+
+
+def _is_proxied(scope: Scope) -> bool:
+    return not _PROXIED.isdisjoint([name for name, _ in scope["headers"]])
 
 
 def open_log(target: str) -> logging.Logger:
@@ -119,7 +128,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         note, whole = note_of(scope), False
-        CLIENT.set((scope.get("client") or (None,))[0])
+        CLIENT.set(client_of(scope))
 
         async def send_and_count(message: Message) -> None:
             nonlocal whole
@@ -137,26 +146,61 @@ class Access:
             self._sums.open -= 1
             if note.outcome is None:
                 note.outcome = ("ok" if note.status < 400 else "error") if whole else "gone"
-            self._sums.add(note)
-            self._write(scope, note)
+            self._add(scope)
 
     def at_once(self, scope: Scope, answer: Callable[[Scope], bool]) -> bool:
         """Let a request be answered that needs no waiting, and note it if it was."""
         # Whose address is in the log, the server's own layer finds out; it has not been there yet.
-        if not self._log.disabled and any(name in _PROXIED for name, _ in scope["headers"]):
+        if not self._log.disabled and _is_proxied(scope):
             return False
         if answered := answer(scope):
-            note = note_of(scope)
-            self._sums.add(note)
-            self._write(scope, note)
+            self._add(scope)
         return answered
+
+    def begin(
+        self,
+        scope: Scope,
+        begin: Callable[[Scope, Callable[[bool], None]], Callable[[], bool] | None],
+        otherwise: Callable[[], None],
+    ) -> Callable[[], bool] | None:
+        """Let a request be answered without a task, and note it; if it is not, do otherwise.
+
+        Returns:
+            What ends it, if that is still possible, when the client goes away; None where nothing
+            has begun.
+        """
+        # Whose turn it is, the server's own layer finds out; it has not been there yet.
+        if _is_proxied(scope):
+            return None
+
+        def end(answered: bool) -> None:
+            self._sums.open -= 1
+            self._add(scope) if answered else otherwise()
+
+        stop = begin(scope, end)
+        if stop is None:
+            return None
+        self._sums.open += 1
+
+        def give_up() -> bool:
+            over = stop()
+            if over:
+                end(answered=True)
+            return over
+
+        return give_up
+
+    def _add(self, scope: Scope) -> None:
+        note = note_of(scope)
+        self._sums.add(note)
+        self._write(scope, note)
 
     def _write(self, scope: Scope, note: Note) -> None:
         if self._log.disabled:
             return
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "client": shorten_address((scope.get("client") or ("",))[0]),
+            "client": shorten_address(client_of(scope)),
             "method": scope["method"],
             "path": scope["path"],
             "status": note.status,

@@ -43,7 +43,7 @@ from digiden_kg.web.inside import ask
 from digiden_kg.web.linked import add_linked
 from digiden_kg.web.matching import add_matching
 from digiden_kg.web.offline import add_offline
-from digiden_kg.web.protocol import AtOnce
+from digiden_kg.web.protocol import AtOnce, Begin
 from digiden_kg.web.quality import add_quality
 from digiden_kg.web.questions import add_questions
 from digiden_kg.web.reuse import add_reuse
@@ -149,7 +149,7 @@ def create_app(
     dumps = Dumps(site)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AtOnce]]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AtOnce | Begin]]:
         async with AsyncExitStack() as stack:
             try:
                 if isinstance(asked, Pool | Federated):
@@ -163,7 +163,10 @@ def create_app(
             except (DigidenError, OSError) as error:
                 app.state.failure = error
                 raise
-            yield {"at_once": lambda scope: noted.at_once(scope, direct.at_once)}
+            yield {
+                "at_once": lambda scope: noted.at_once(scope, direct.at_once),
+                "begin": lambda scope, otherwise: noted.begin(scope, direct.begin, otherwise),
+            }
 
     app = _Application(lifespan=lifespan, openapi_url=None)
     app.state.failure = None

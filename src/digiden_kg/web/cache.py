@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from digiden_kg.exceptions import QueryError
@@ -39,20 +40,27 @@ class Kept:
 class Flight:
     """An evaluation under way, on which equal requests wait instead of starting their own."""
 
-    def __init__(self) -> None:
-        self._began, self._done = asyncio.Event(), asyncio.Event()
+    def __init__(self, flights: dict[str, Flight], turn: str) -> None:
+        """Be found among others by a name."""
+        self._flights, self._turn = flights, turn
+        flights[turn] = self
+        self._has_begun = self._has_landed = False
+        self._news: asyncio.Event | None = None
         self._error: QueryError | None = None
 
     def land(self, error: QueryError | None = None) -> None:
         """Let those who wait go on: to the kept answer, to the error, or to ask themselves."""
-        if not self._done.is_set():
-            self._error = error
-            self._began.set()
-            self._done.set()
+        if not self._has_landed:
+            self._error, self._has_landed = error, True
+            if self._flights.get(self._turn) is self:
+                del self._flights[self._turn]
+            self.began()
 
     def began(self) -> None:
         """Note that the first piece is there."""
-        self._began.set()
+        self._has_begun = True
+        if self._news:  # for most nobody waits
+            self._news.set()
 
     async def wait(self) -> None:
         """Wait for the end; once the answer flows, not for a client that reads it slowly.
@@ -60,12 +68,18 @@ class Flight:
         Raises:
             QueryError: The evaluation failed, as an equal one would.
         """
-        await self._began.wait()
+        await self._until(lambda: self._has_begun)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                await self._done.wait()
+                await self._until(lambda: self._has_landed)
         if self._error is not None:
             raise self._error
+
+    async def _until(self, happened: Callable[[], bool]) -> None:
+        while not happened():
+            self._news = self._news or asyncio.Event()
+            self._news.clear()
+            await self._news.wait()
 
 
 class ResultCache:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fastapi import FastAPI, Request, Response
@@ -53,6 +53,9 @@ _TEXT = 2000
 """Characters that are folded at once."""
 _LOOKED = "digiden.looked"
 """Key of a request whose answer was not at hand."""
+_OF_GRAPHS, _OF_TABLES = (*GRAPHS, HTML), (*TABLES, HTML, XLSX)
+_PAGES = (HTML, XLSX)
+"""Formats that are more than an answer of the engine."""
 _PLAIN_JSON = Format(("json",), ("application/json",))
 
 
@@ -98,6 +101,34 @@ class Direct:
             self._hand_over(scope, ready)
         return ready is not None
 
+    def begin(self, scope: Scope, done: Callable[[bool], None]) -> Callable[[], bool] | None:
+        """Begin to answer a query, of a server that takes answers whole.
+
+        Args:
+            scope: The request.
+            done: Called later, and once: with whether it was answered; if not, it is to be passed
+                on, and whatever has begun goes on.
+
+        Returns:
+            See :meth:`digiden_kg.web.sparql.Answers.begin`.
+        """
+        if scope["path"] != _ENDPOINT or scope["method"] != "GET":
+            return None
+
+        def tell(answer: sparql.Whole | None) -> None:
+            if answer:
+                self._hand_over(scope, answer)
+            done(answer is not None)
+
+        try:
+            asked = sparql.read_parameters(sparql.parameters(scope["query_string"]))
+            chosen = _choose(scope, asked)
+            if asked.query is None or chosen.format in _PAGES:
+                return None
+            return self._site.answers.begin(scope, asked, chosen, tell)
+        except (DigidenError, problems.ProblemError):  # is told in the usual way
+            return None
+
     def _hand_over(self, scope: Scope, answer: sparql.Whole) -> None:
         note = access.note_of(scope)
         note.status, note.outcome = answer.status_code, note.outcome or "ok"
@@ -125,14 +156,19 @@ async def _endpoint(site: Site, request: Request) -> Response:
     asked = await sparql.read_request(request)
     if name := request.path_params.get("name"):
         asked = replace(asked, format=name)
-    tables = asked.query is not None and formats_of(asked.form) is TABLES
-    offers = (*(GRAPHS if asked.query is None else formats_of(asked.form)), HTML)
-    offers = (*offers, XLSX) if tables else offers
-    accept = sparql.header_of(request.scope, b"accept")
-    chosen = find_format(offers, asked.format) if asked.format else negotiate(offers, accept)
-    if asked.query is not None and chosen.format not in (HTML, XLSX):
+    chosen = _choose(request.scope, asked)
+    if asked.query is not None and chosen.format not in _PAGES:
         return await site.answers.answer(request, asked, chosen)
     return await site.steady(lambda: _page(site, request, asked, chosen))
+
+
+def _choose(scope: Scope, asked: sparql.SparqlRequest) -> Chosen:
+    """Return the format of an answer."""
+    is_table = asked.query is not None and formats_of(asked.form) is TABLES
+    offers: tuple[Format, ...] = _OF_TABLES if is_table else _OF_GRAPHS
+    if asked.format:
+        return find_format(offers, asked.format)
+    return negotiate(offers, sparql.header_of(scope, b"accept"))
 
 
 async def _page(

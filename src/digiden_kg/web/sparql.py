@@ -6,6 +6,7 @@ coding the client wants, and what to answer to what is no query. Evaluation is t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import re
@@ -13,7 +14,9 @@ from collections import OrderedDict
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
+    Awaitable,
     Callable,
+    Iterable,
     Mapping,
     Sequence,
 )
@@ -26,12 +29,12 @@ from fastapi import Request, Response
 from pyoxigraph import NamedNode
 from starlette.types import Receive, Scope, Send
 
-from digiden_kg.engine.seam import PAGE, Engine, Query, Reply
+from digiden_kg.engine.seam import PAGE, Begun, Engine, Prompt, Query, Reply
 from digiden_kg.exceptions import QueryError
 from digiden_kg.results import Chosen
 from digiden_kg.syntax import has_word, normalise, query_form
 from digiden_kg.web import coding
-from digiden_kg.web.access import CLIENT, Note, note_of
+from digiden_kg.web.access import CLIENT, Note, client_of, note_of
 from digiden_kg.web.cache import Flight, Kept, ResultCache
 from digiden_kg.web.problems import ProblemError, kind_of
 from digiden_kg.web.waiting import ClientGone, Clients
@@ -52,8 +55,8 @@ _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _FILE_NAME = 120
 """Characters of the name of a download."""
-_Land = Callable[[QueryError | None], None]
-"""Tells those who wait for an answer that it is there, or why there is none."""
+_BEGUN = "digiden.begun"
+"""Key of what has begun to answer a request before there was a task for it."""
 
 
 @dataclass(slots=True)  # frozen ones take several times as long to make
@@ -81,10 +84,20 @@ async def read_request(request: Request) -> SparqlRequest:
         ProblemError: It is an update, or no request of the protocol.
     """
     pairs = parameters(request.scope["query_string"])
-    if request.method == "POST":
+    is_post = request.method == "POST"
+    if is_post:
         content_type = _content_type(request)
         body = await read_body(request)
         pairs += [("query", _text(body))] if content_type == _DIRECT else parameters(body)
+    return read_parameters(pairs, is_post=is_post)
+
+
+def read_parameters(pairs: Iterable[tuple[str, str]], *, is_post: bool = False) -> SparqlRequest:
+    """Read the parameters of a request of the protocol.
+
+    Raises:
+        ProblemError: It is an update, or no request of the protocol.
+    """
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name, []).append(value)
@@ -93,7 +106,7 @@ async def read_request(request: Request) -> SparqlRequest:
     queries = given.get("query", [])
     if len(queries) > 1:
         raise ProblemError(400, "request", "give one query / query は一つだけ指定してください。")
-    if not queries and request.method == "POST":
+    if not queries and is_post:
         raise ProblemError(400, "request", "there is no query / query がありません。")
     if not queries and not given.keys().isdisjoint(("default-graph-uri", "named-graph-uri")):
         raise ProblemError(400, "request", "there is a dataset but no query / query がありません。")
@@ -233,6 +246,30 @@ class _Plan(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     """What an answer is sent with."""
 
+    @property
+    def turn(self) -> str:
+        """Name of the flight of those who want the same in the same time."""
+        return f"{self.tag} {self.asked.timeout}"
+
+
+class _Beginning:
+    """What has begun to answer a request, for the task that goes on with it."""
+
+    def __init__(self, begun: Begun, flight: Flight) -> None:
+        self._begun: Begun | None = begun
+        self.flight = flight
+
+    def take(self) -> Begun | None:
+        """Return what has begun, once."""
+        begun, self._begun = self._begun, None
+        return begun
+
+    def close(self) -> None:
+        """End what was not taken."""
+        if begun := self.take():
+            begun.close()
+            self.flight.land()
+
 
 _REMEMBERED = 4096
 """Requests whose plans are remembered, and the bytes that the address of one may have."""
@@ -248,6 +285,7 @@ class Answers:
         self.engine, self.cache, self._base = engine, cache, base_iri
         self._plans: OrderedDict[object, _Plan] = OrderedDict()
         self._clients = Clients()
+        self._prompt = engine if isinstance(engine, Prompt) else None
 
     async def answer(self, request: Request, asked: SparqlRequest, chosen: Chosen) -> Response:
         """Answer a query in a format; a client that has this answer already is told so.
@@ -255,12 +293,69 @@ class Answers:
         Raises:
             QueryError: It cannot be answered; see the engine.
         """
-        while True:
-            try:
-                release = self.engine.release
-                return await self._answer(request, self._plan(request, asked, chosen, release))
-            except _SwitchedError:  # a tag names the release that the answer is from
-                continue
+        begun: _Beginning | None = request.scope.pop(_BEGUN, None)
+        try:
+            while True:
+                plan = self._plan(request.scope, asked, chosen, self.engine.release)
+                with contextlib.suppress(_SwitchedError):  # a tag names the release of the answer
+                    return await self._answer(request, plan, begun)
+        finally:
+            if begun:
+                begun.close()
+
+    def begin(
+        self,
+        scope: Scope,
+        asked: SparqlRequest,
+        chosen: Chosen,
+        done: Callable[[Whole | None], None],
+    ) -> Callable[[], bool] | None:
+        """Begin to answer a query, if nothing is at hand and this pays.
+
+        Args:
+            scope: The request.
+            asked: What it asks.
+            chosen: In which format.
+            done: Called later, and once: with the answer, or with None where it takes a task, which
+                then goes on with what has begun.
+
+        Returns:
+            What may be called when the client goes away, and says whether all is over with that;
+            None where nothing has begun.
+
+        Raises:
+            QueryError: The query is refused.
+        """
+        plan = self._plan(scope, asked, chosen, self.engine.release)
+        flights, turn, note = self.cache.flights, plan.turn, note_of(scope)
+        if not self._prompt or not plan.tag or turn in flights or self._at_hand(scope, plan):
+            return None
+        flight = Flight(flights, turn)
+
+        def tell(answer: Reply | Begun) -> None:
+            if not isinstance(answer, Reply):
+                scope[_BEGUN] = _Beginning(answer, flight)
+            elif answer.release == plan.release and (content := answer.whole()) is not None:
+                note.rows = answer.rows
+                done(_new(self._keep(content, plan, flight, note.rows), plan))
+                return
+            else:
+                flight.land()
+            done(None)
+
+        try:
+            begun = self._prompt.begin(self._query(plan, client_of(scope)), tell)
+        except QueryError:
+            flight.land()
+            raise
+
+        def give_up() -> bool:
+            if over := begun.give_up():
+                flight.land()
+                note.status, note.outcome = GONE, "gone"
+            return over
+
+        return give_up
 
     def at_hand(self, scope: Scope) -> Whole | None:
         """Return the answer to a request that came before, if the client or the cache has it.
@@ -285,9 +380,9 @@ class Answers:
             return _kept(kept, plan, note)
         return None
 
-    def _plan(self, request: Request, asked: SparqlRequest, chosen: Chosen, release: str) -> _Plan:
+    def _plan(self, scope: Scope, asked: SparqlRequest, chosen: Chosen, release: str) -> _Plan:
         assert asked.query is not None
-        coded = coding.choose(header_of(request.scope, b"accept-encoding"))
+        coded = coding.choose(header_of(scope, b"accept-encoding"))
         steady = not has_word(asked.query, *_FLEETING)
         tag = etag(release, asked, chosen, coded) if steady else None
         headers = [*_headers(release, chosen.content_type, coded, steady)]
@@ -297,20 +392,21 @@ class Answers:
             name = disposition(asked.download, chosen.format.name)
             headers.append((b"content-disposition", name.encode("latin-1")))
         plan = _Plan(asked, chosen, coded, tag, release, headers)
-        scope = request.scope
-        if tag and request.method != "POST" and len(scope["query_string"]) <= _REMEMBERED:
+        if tag and scope["method"] != "POST" and len(scope["query_string"]) <= _REMEMBERED:
             self._plans[_key(scope)] = plan
             if len(self._plans) > _REMEMBERED:
                 self._plans.popitem(last=False)
         return plan
 
-    async def _answer(self, request: Request, plan: _Plan) -> Response:
+    async def _answer(
+        self, request: Request, plan: _Plan, begun: _Beginning | None = None
+    ) -> Response:
         # What is at hand needs no watch over the client.
         if ready := self._at_hand(request.scope, plan):
             return ready
         note = note_of(request.scope)
         try:
-            made = await self._clients.unless_gone(request.receive, self._make(plan, note))
+            made = await self._clients.unless_gone(request.receive, self._make(plan, note, begun))
         except ClientGone:
             note.outcome = "gone"
             return Response(status_code=GONE)
@@ -324,65 +420,73 @@ class Answers:
             return _new(await made.whole(), plan)
         return _Stream(made, plan, note, self._clients)
 
-    async def _make(self, plan: _Plan, note: Note) -> Kept | bytes | _Making:
+    async def _make(
+        self, plan: _Plan, note: Note, begun: _Beginning | None
+    ) -> Kept | bytes | _Making:
         """Return an answer that is kept, a new one that is whole already, or one under way."""
+        if begun and (taken := begun.take()):
+            return await self._evaluate(taken.reply(), plan, note, begun.flight)
+        query = self._query(plan, CLIENT.get())
         if plan.tag is None:
-            return await self._evaluate(plan, note, None)
-        flights, turn = self.cache.flights, f"{plan.tag} {plan.asked.timeout}"
+            return await self._evaluate(self.engine.evaluate(query), plan, note, None)
+        flights, turn = self.cache.flights, plan.turn
         kept = self.cache.get(plan.tag)
         if kept is None and turn in flights:
             await flights[turn].wait()
             kept = self.cache.get(plan.tag)
         if kept is not None:
             return kept
-        if turn in flights:  # the first one could not be kept, so nobody waits for the second
-            return await self._evaluate(plan, note, None)
-        flights[turn] = flight = Flight()
+        # The first one could not be kept where there is another, so nobody waits for that.
+        flight = Flight(flights, turn) if turn not in flights else None
+        return await self._evaluate(self.engine.evaluate(query), plan, note, flight)
 
-        def land(error: QueryError | None = None) -> None:
-            if flights.get(turn) is flight:
-                del flights[turn]
-            flight.land(error)
+    def _query(self, plan: _Plan, client: str | None) -> Query:
+        asked = plan.asked
+        assert asked.query is not None
+        return Query(
+            asked.query,
+            plan.chosen.format,
+            self._base,
+            asked.default_graphs,
+            asked.named_graphs,
+            asked.timeout,
+            client,
+        )
 
-        made = await self._evaluate(plan, note, land)
-        flight.began()
-        return made
-
-    async def _evaluate(self, plan: _Plan, note: Note, land: _Land | None) -> bytes | _Making:
-        """Have the engine answer; keep the coded answer where it is whole and small enough."""
-        assert plan.asked.query is not None
+    async def _evaluate(
+        self, reply: Awaitable[Reply], plan: _Plan, note: Note, flight: Flight | None
+    ) -> bytes | _Making:
+        """Wait for an answer; keep it, coded, where it is whole and small enough."""
         try:
-            query = Query(
-                plan.asked.query,
-                plan.chosen.format,
-                self._base,
-                plan.asked.default_graphs,
-                plan.asked.named_graphs,
-                plan.asked.timeout,
-                CLIENT.get(),
-            )
-            chunks = await self.engine.evaluate(query)
+            chunks = await reply
             if chunks.release != plan.release:
                 await chunks.aclose()
                 raise _SwitchedError
         except BaseException as error:
-            if land:
-                land(error if isinstance(error, QueryError) else None)
+            if flight:
+                flight.land(error if isinstance(error, QueryError) else None)
             raise
-        if (pieces := chunks.whole) is None:
-            return await _Making.start(self._pieces(chunks, plan, note, land))
-        note.rows = chunks.rows
-        content = coding.encode_whole(b"".join(pieces), plan.coding)
-        if land and plan.tag:
-            self.cache.put(plan.tag, Kept(content, note.rows))
-            land(None)
+        if (content := chunks.whole()) is not None:
+            note.rows = chunks.rows
+            return self._keep(content, plan, flight, note.rows)
+        making = await _Making.start(self._pieces(chunks, plan, note, flight))
+        if flight:
+            flight.began()
+        return making
+
+    def _keep(self, content: bytes, plan: _Plan, flight: Flight | None, rows: int | None) -> bytes:
+        """Return a whole answer in its coding, and keep it."""
+        content = coding.encode_whole(content, plan.coding)
+        if flight and plan.tag:
+            self.cache.put(plan.tag, Kept(content, rows))
+            flight.land()
         return content
 
     async def _pieces(
-        self, chunks: Reply, plan: _Plan, note: Note, land: _Land | None
+        self, chunks: Reply, plan: _Plan, note: Note, flight: Flight | None
     ) -> AsyncGenerator[bytes, None]:
         """Yield the coded answer piece by piece; keep it where it is whole and small enough."""
-        content: bytearray | None = bytearray() if land else None
+        content: bytearray | None = bytearray() if flight else None
         failure = None
         try:
             counted = _counted(chunks, note)
@@ -393,8 +497,8 @@ class Answers:
                         content += piece
                         if len(content) > self.cache.largest:
                             content = None
-                            assert land
-                            land(None)
+                            assert flight
+                            flight.land()
                     yield piece
             if content is not None and plan.tag:
                 self.cache.put(plan.tag, Kept(bytes(content), note.rows))
@@ -402,8 +506,8 @@ class Answers:
             failure = error
             raise
         finally:
-            if land:
-                land(failure)
+            if flight:
+                flight.land(failure)
 
 
 @functools.lru_cache(maxsize=256)
