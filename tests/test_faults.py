@@ -65,9 +65,14 @@ def test_a_worker_killed_during_a_stream_breaks_that_stream_alone() -> None:
         reply = await pool.evaluate(Query(ENDLESS, format=CSV))
         async for _ in reply:
             break
-        # The one that streams is the one that is niced.
+        # The one that streams is the one that is niced, once it has been away for a while.
         ours = os.getpriority(os.PRIO_PROCESS, 0)
-        (streaming,) = (pid for pid in before if os.getpriority(os.PRIO_PROCESS, pid) > ours)
+
+        def niced() -> list[int]:
+            return [pid for pid in before if os.getpriority(os.PRIO_PROCESS, pid) > ours]
+
+        await until(lambda: len(niced()) == 1)
+        (streaming,) = niced()
         os.kill(streaming, signal.SIGKILL)
         with pytest.raises(QueryInterrupted):
             async for _ in reply:

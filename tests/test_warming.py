@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import time
@@ -50,6 +51,12 @@ def dataset(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def never_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no worker come back to the quick lane."""
+    monkeypatch.setattr(generation, "_BRIEF", 0)
+
+
 def only(pool: Pool) -> Worker | None:
     """Return the worker of the quick lane; none while its successor is on its way."""
     return next((each for each in pool._current.workers.values() if each.quick), None)
@@ -70,6 +77,7 @@ async def heavy(pool: Pool) -> Worker:
     return await new(pool, before)
 
 
+@pytest.mark.usefixtures("never_back")
 def test_a_worker_at_rest_copies_what_it_shares_after_a_heavy_query(dataset: Path) -> None:
     async def test() -> None:
         async with Pool(dataset, workers=1) as pool:
@@ -86,6 +94,7 @@ def test_a_worker_at_rest_copies_what_it_shares_after_a_heavy_query(dataset: Pat
     asyncio.run(test())
 
 
+@pytest.mark.usefixtures("never_back")
 def test_workers_share_again_when_heavy_queries_come_no_more(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +115,7 @@ def test_workers_share_again_when_heavy_queries_come_no_more(
     asyncio.run(test())
 
 
+@pytest.mark.usefixtures("never_back")
 def test_a_busy_worker_is_replaced_when_it_is_given_back(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +135,7 @@ def test_a_busy_worker_is_replaced_when_it_is_given_back(
     asyncio.run(test())
 
 
+@pytest.mark.usefixtures("never_back")
 def test_a_worker_that_is_asked_meanwhile_answers(dataset: Path) -> None:
     async def test() -> None:
         async with Pool(dataset, workers=1) as pool:
@@ -140,3 +151,45 @@ def test_a_large_heap_stays_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warming, "_MOST", 1000)
     assert not warming.Warming(range(4096, 8192))._rest
     assert warming.Warming(range(4096, 4596))._rest
+
+
+def test_a_worker_that_was_away_for_a_moment_comes_back(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "_BRIEF", 60)  # a busy machine has long moments
+
+    async def test() -> None:
+        async with Pool(dataset, workers=1) as pool:
+            worker = only(pool)
+            assert worker
+            for _ in range(3):
+                assert await rows(pool) == STATEMENTS
+                assert only(pool) is worker
+                assert pool.state().workers == {"idle": 1, "quick": 0, "slow": 0}
+            assert worker.warm  # and so replaced in the end
+            assert list(pool._current.workers) == [worker.pid]
+            await asyncio.sleep(0.3)
+            assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+
+    asyncio.run(test())
+
+
+def test_a_worker_that_is_away_is_replaced_when_another_is_needed(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "_BRIEF", 60)
+
+    async def test() -> None:
+        async with Pool(dataset, workers=1) as pool:
+            worker = only(pool)
+            assert worker
+            stream = await pool.evaluate(Query("SELECT * { ?s ?p ?o . ?a ?b ?c }", CSV))
+            assert pool.state().workers == {"idle": 0, "quick": 0, "slow": 1}
+            assert await read_page(await pool.evaluate(Query("ASK {}", TABLES[0])))
+            assert only(pool) not in (None, worker)
+            assert os.getpriority(os.PRIO_PROCESS, worker.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+            await stream.aclose()
+            await until(lambda: pool.state().workers == {"idle": 1, "quick": 0, "slow": 0})
+            await until(lambda: worker.pid not in pool._current.workers)
+
+    asyncio.run(test())

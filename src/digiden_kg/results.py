@@ -251,6 +251,9 @@ class RowCount:
     }
     """What begins or ends a row, by the name of the format."""
 
+    _NO_MARKS = bytes(set(range(256)) - set(b'"\n'))
+    """What does not matter to the number of rows of CSV."""
+
     _FIRST = b'"bindings":[{'
     """Where the first row of JSON begins."""
 
@@ -264,10 +267,10 @@ class RowCount:
         """Take the next piece of the answer."""
         if self._mark is None:
             return
-        if self._format == "csv" and (self._quoted or b'"' in chunk):
+        if self._format == "csv":
             # A line break between quotes belongs to a value.
-            parts = chunk.split(b'"')
-            self._count += b'"'.join(parts[self._quoted :: 2]).count(self._mark)
+            parts = chunk.translate(None, self._NO_MARKS).split(b'"')
+            self._count += sum(map(len, parts[self._quoted :: 2]))
             self._quoted ^= len(parts) % 2 == 0
         else:
             text = self._tail + chunk

@@ -34,6 +34,8 @@ _SHORT_PAUSE = 0.05
 """Seconds before a worker that could not start is tried again."""
 _START = 30.0
 """Seconds in which a worker must be ready; a zygote that does not fork in time is replaced."""
+_BRIEF = 0.15
+"""Seconds in which a worker that has left the quick lane may come back."""
 _COOL = 60.0
 """Seconds after the last heavy query in which workers are made ready for the next."""
 _REPORT = 1.0
@@ -55,8 +57,10 @@ class Channel(asyncio.Protocol):
         self.is_open = True
         """Whether the other side has not closed yet."""
         self._ended = asyncio.Event()
-        self._part = bytearray()
+        self._parts: list[bytes] = []
         """What has come of a frame that is not whole yet."""
+        self._missing = 0
+        """Bytes that it needs at least."""
         self._frames: deque[tuple[bytes, bytes]] = deque()
         self._size, self._paused = 0, False
         self._listener: Callable[[], None] | None = None
@@ -77,17 +81,25 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; called by the loop."""
-        part, start = self._part, 0
-        part += data
-        while len(part) - start >= HEADER.size:
-            kind, length = HEADER.unpack_from(part, start)
-            end = start + HEADER.size + length
-            if len(part) < end:
+        if len(data) < self._missing:  # frames are large, so their parts are put together once
+            self._parts.append(data)
+            self._missing -= len(data)
+            return
+        if self._parts:
+            data = b"".join([*self._parts, data])
+            self._parts.clear()
+        start, end = 0, HEADER.size
+        while end <= len(data):
+            kind, length = HEADER.unpack_from(data, start)
+            end += length
+            if end > len(data):
                 break
-            self._frames.append((kind, bytes(part[start + HEADER.size : end])))
+            self._frames.append((kind, data[end - length : end]))
             self._size += length
-            start = end
-        del part[:start]
+            start, end = end, end + HEADER.size
+        self._missing = end - len(data)
+        if start < len(data):
+            self._parts.append(data[start:])
         if self._size > _BUFFER and not self._paused and self._transport:
             self._paused = True
             self._transport.pause_reading()
@@ -197,6 +209,8 @@ class Worker:
         self.status: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         """How it ended; None where nobody can say."""
         self.quick = True
+        self.leaving: asyncio.Task[None] | None = None
+        """Replaces it in the quick lane, if it does not come back before."""
         self.closed = False
         # A descriptor cannot mean another process that was given the same number later.
         self._handle: int | None = None
@@ -243,7 +257,9 @@ class Generation:
     def __init__(self, dataset: Path, release: str, size: int, limits: Limits) -> None:
         self.dataset, self.release, self._size, self._limits = dataset, release, size, limits
         self.idle: deque[Worker] = deque()
-        self._offered = asyncio.Event()
+        self._offered, self._wanted = asyncio.Event(), asyncio.Event()
+        self._takers = 0
+        """Those who wait for a worker, and so want one."""
         self.workers: dict[int, Worker] = {}
         self.users = 0
         self.restarts = {"zygote": 0, "worker": 0}
@@ -284,12 +300,17 @@ class Generation:
         if ready := self.take_ready():
             return ready
         self.users += 1  # who waits keeps it from ending
+        self._takers += 1
+        self._wanted.set()
         try:
             async with asyncio.timeout(patience):
                 while not (worker := self.take_ready()):
                     self._offered.clear()
                     await self._offered.wait()
         finally:
+            self._takers -= 1
+            if not self._takers:
+                self._wanted.clear()
             self._leave()
         return worker
 
@@ -306,18 +327,28 @@ class Generation:
         self._offered.set()
 
     def move(self, worker: Worker) -> None:
-        """Let a worker leave the quick lane; another takes its place."""
-        if worker.quick:
-            worker.quick = False
-            worker.slow_down()
-            self._heavy_until = time.monotonic() + _COOL
-            if not self._cooling:
-                self._cooling = True
-                self._do(self._cool())
-            self._do(self._refill())
+        """Let a worker leave the quick lane; another takes its place, unless it is soon back."""
+        self._heavy_until = time.monotonic() + _COOL
+        if not self._cooling:
+            self._cooling = True
+            self._do(self._cool())
+        worker.leaving = self._do(self._replace(worker))
+
+    async def _replace(self, worker: Worker) -> None:
+        """Replace a worker in the quick lane as soon as somebody needs one, or it stays away."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BRIEF):
+                await self._wanted.wait()
+        worker.leaving, worker.quick = None, False
+        worker.slow_down()
+        await self._refill()
 
     def give_back(self, worker: Worker, *, usable: bool) -> None:
         """Take a worker back, or end it."""
+        if worker.leaving:
+            worker.leaving.cancel()
+            # What it has read is its own now.
+            worker.leaving, worker.warm = None, True
         fit = not worker.warm or self._heavy
         if usable and fit and worker.quick and worker.alive and not self._closing:
             self._put(worker)
@@ -372,13 +403,14 @@ class Generation:
             worker.close()
         await self._end_zygote()
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+    def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._closing:
             work.close()
-            return
+            return None
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _start_zygote(self) -> None:
         ours, theirs = socket.socketpair()

@@ -4,18 +4,19 @@ Every query starts in the **quick lane**. What it answers there is held back (up
 it has ended. A query that has used up its budget of processor time, or has more to say, needs a
 place in the **slow lane**, which has fewer and whose workers give way to all others. (By the clock,
 look-ups would join the heavy queries whenever the machine is busy.) If a place is free, the worker
-moves there with its query, which loses nothing; a new worker takes its place in the quick lane. If
-none is free, the worker is killed and the query starts again when it is its client's turn; since
-nothing of it was sent, nobody can tell. So a look-up waits for other look-ups alone, a long stream
-never blocks them, and an answer always comes from one evaluation of one release.
+moves there with its query, which loses nothing; a new worker takes its place in the quick lane, as
+soon as somebody needs one or the old one has been away for more than a moment. If none is free, the
+worker is killed and the query starts again when it is its client's turn; since nothing of it was
+sent, nobody can tell. So a look-up waits for other look-ups alone, a long stream never blocks them,
+and an answer always comes from one evaluation of one release.
 
 Most queries have ended before a task that waits for them would pay. One that is *begun* has none:
 it waits for its turn and for its worker by callbacks, and what lasts goes on in a task.
 
-A worker is offered only when it is ready. One that ran in the slow lane, or grew, is not used
-again, so memory goes back to its level; as long as there are such queries, its successor makes
-ready for the next (:mod:`digiden_kg.engine.warming`). A generation is one release with its zygote
-and workers; a pool starts the next one before it lets the old one finish.
+A worker is offered only when it is ready. One that was replaced, or grew, is not used again, so
+memory goes back to its level; as long as there are heavy queries, its successor makes ready for the
+next (:mod:`digiden_kg.engine.warming`). A generation is one release with its zygote and workers; a
+pool starts the next one before it lets the old one finish.
 """
 
 from __future__ import annotations
