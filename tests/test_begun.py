@@ -405,6 +405,23 @@ def test_a_client_that_leaves_the_queue_is_noted_at_once(server: str, log: Path)
     assert httpx.get(f"{server}/sparql", params={"query": "ASK {}"}).status_code == 200
 
 
+def test_who_asks_much_and_leaves_at_once_harms_no_worker(server: str) -> None:
+    parts = urlsplit(server)
+    before = httpx.get(f"{server}/health").json()["restarts"]
+    for number in range(40):
+        asked = "".join(
+            f"GET /sparql?query={quote(f'SELECT ({number}{n} AS ?left) {{}}')} HTTP/1.1\r\n"
+            "Host: x\r\nAccept: text/csv\r\n\r\n"
+            for n in range(3)
+        )
+        with socket.create_connection((parts.hostname, parts.port)) as client:
+            client.sendall(asked.encode())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            time.sleep(number % 4 / 1000)
+    assert httpx.get(f"{server}/sparql", params={"query": "ASK {}"}).status_code == 200
+    assert httpx.get(f"{server}/health").json()["restarts"] == before
+
+
 def test_equal_queries_that_last_are_evaluated_once(server: str) -> None:
     heavy = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f FILTER(STRLEN(STR(?c)) < 2000) } #equal"
     clients = [send(server, heavy) for _ in range(4)]

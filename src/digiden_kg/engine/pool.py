@@ -232,8 +232,8 @@ class _Begun:
         self._run = None if refusal else self._start()
         if self._run:
             self._run.worker.channel.listen(self._hear, _SOON)
-        else:  # not before whoever began this knows of it
-            asyncio.get_running_loop().call_soon(self._done, self)
+        else:
+            self._tell(self)
 
     def _hear(self) -> None:
         assert self._run
@@ -243,7 +243,12 @@ class _Begun:
         except QueryError as error:
             run.close()
             self._error = error
-        self._done(self if held is None else Reply(run.release, held, None, run.tally))
+        self._tell(self if held is None else Reply(run.release, held, None, run.tally))
+
+    def _tell(self, answer: Reply | Begun) -> None:
+        # Whatever becomes of it there is no matter of the worker's connection; and nobody is told
+        # before he knows what he began.
+        asyncio.get_running_loop().call_soon(self._done, answer)
 
     def give_up(self) -> bool:
         """Stop if nothing was evaluated yet; see :class:`digiden_kg.engine.seam.Begun`."""

@@ -179,7 +179,8 @@ class Protocol(HttpToolsProtocol):
     def _write_end(
         self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes
     ) -> None:
-        if not cycle.disconnected:
+        # Of a request with others behind it, uvicorn does not say that its client is gone.
+        if not cycle.disconnected and not self.transport.is_closing():
             self._write(cycle.scope["method"], status, headers, body, cycle.keep_alive)
         self._give_up = None
         cycle.response_started = cycle.response_complete = True
