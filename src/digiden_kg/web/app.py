@@ -12,7 +12,7 @@ import functools
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from digiden_kg.engine.federation import Federated
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Engine, Limits
 from digiden_kg.exceptions import DigidenError
@@ -152,7 +151,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AtOnce | Begin]]:
         async with AsyncExitStack() as stack:
             try:
-                if isinstance(asked, Pool | Federated):
+                if isinstance(asked, AbstractAsyncContextManager):
                     await stack.enter_async_context(asked)
                 stack.push_async_callback(site.end)
                 await stack.enter_async_context(dumps.kept_ready())
@@ -226,7 +225,7 @@ _PAUSE = 0.05
 _HERE = "http://127.0.0.1"
 
 
-def _own(release: Release, settings: Settings) -> Pool | Federated:
+def _own(release: Release, settings: Settings) -> Engine:
     pool = Pool(
         release.dataset,
         release=release.name,
@@ -242,4 +241,9 @@ def _own(release: Release, settings: Settings) -> Pool | Federated:
             in_memory=settings.in_memory,
         ),
     )
-    return Federated(pool, settings.federation) if settings.federation else pool
+    if not settings.federation:
+        return pool
+    # Not above: what asks others over HTTP takes a tenth of the start, and few need it.
+    from digiden_kg.engine.federation import Federated  # noqa: PLC0415
+
+    return Federated(pool, settings.federation)
