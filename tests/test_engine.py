@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from conftest import tree_memory, until
+from conftest import tree_memory, until, zygotes
 from pyoxigraph import Literal, QueryResultsFormat, QuerySolutions, Store
 
-from digiden_kg.engine.generation import Channel, Ended
+from digiden_kg.engine.generation import Channel, Ended, launch
 from digiden_kg.engine.guard import SHORT, inspect
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.remote import Remote
@@ -154,6 +154,26 @@ def test_frames_come_whole_however_they_are_cut(sizes: tuple[int, ...], piece: i
         channel.close()
 
     asyncio.run(main())
+
+
+def test_a_zygote_may_load_before_there_is_a_pool() -> None:
+    async def test() -> None:
+        launched = launch(DATASET, in_memory=5_000_000, memory=128 << 20)
+        async with Pool(DATASET, launched=launched) as pool:
+            assert b"true" in await ask(pool)
+            assert zygotes() == [launched.process.pid]
+            await pool.switch(DATASET, "next")
+            assert b"true" in await ask(pool)
+            await until(lambda: zygotes() != [] and launched.process.pid not in zygotes())
+
+    asyncio.run(test())
+    assert zygotes() == []
+
+
+def test_a_zygote_that_nobody_wants_ends() -> None:
+    launched = launch(DATASET, in_memory=5_000_000, memory=128 << 20)
+    launched.control.close()
+    assert launched.process.wait(20) is not None
 
 
 def test_every_worker_is_replaced() -> None:

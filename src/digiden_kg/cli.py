@@ -527,6 +527,11 @@ def _serve(
     Raises:
         ReleaseError: It cannot be served.
     """
+    from digiden_kg.engine.generation import launch  # noqa: PLC0415
+
+    # The release is loaded while the application is.
+    launched = launch(served.dataset, in_memory=settings.in_memory, memory=settings.memory)
+
     import uvicorn  # noqa: PLC0415
 
     from digiden_kg.web.app import create_app  # noqa: PLC0415
@@ -545,7 +550,7 @@ def _serve(
     example = ANY_EXAMPLE if served.is_draft else EXAMPLE
     query_text = " ".join(example.split()).replace("'", "'\\''")
     print(f"    --data-urlencode '{'query=' + query_text}'", flush=True)
-    application = create_app(served, settings, find=find, pointer=pointer)
+    application = create_app(served, settings, find=find, pointer=pointer, launched=launched)
     # An answer that is cut on purpose is no mistake of the application; the access log has it.
     # Why the start failed is said below, without a traceback.
     logging.getLogger("uvicorn.error").addFilter(

@@ -12,12 +12,13 @@ import math
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from digiden_kg.engine.seam import Limits
 from digiden_kg.engine.worker import END, ERROR, HEADER
@@ -199,6 +200,34 @@ class Channel(asyncio.Protocol):
             self._transport.close()
 
 
+class Launched(NamedTuple):
+    """A zygote that loads its dataset, and our end of its control socket."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+
+
+def launch(dataset: Path, *, in_memory: int, memory: int) -> Launched:
+    """Start a zygote; it ends when the control socket closes.
+
+    Args:
+        dataset: RDF file, folder of RDF files, or RocksDB folder.
+        in_memory: Statements up to which it is held in memory.
+        memory: Bytes that a query may use.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 -- ourselves
+            [
+                *(sys.executable, "-m", "digiden_kg.engine.zygote", str(theirs.fileno())),
+                *(str(dataset), str(in_memory), str(memory)),
+            ],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    return Launched(process, ours)
+
+
 class Worker:
     """A worker process, seen from the front."""
 
@@ -254,7 +283,15 @@ class Worker:
 class Generation:
     """One release, its zygote, and the workers forked from it."""
 
-    def __init__(self, dataset: Path, release: str, size: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        dataset: Path,
+        release: str,
+        size: int,
+        limits: Limits,
+        launched: Launched | None = None,
+    ) -> None:
+        self._launched = launched
         self.dataset, self.release, self._size, self._limits = dataset, release, size, limits
         self.idle: deque[Worker] = deque()
         self._offered, self._wanted = asyncio.Event(), asyncio.Event()
@@ -263,7 +300,7 @@ class Generation:
         self.workers: dict[int, Worker] = {}
         self.users = 0
         self.restarts = {"zygote": 0, "worker": 0}
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._control: Channel | None = None
         self._socket: socket.socket | None = None
         self._alive = asyncio.Event()
@@ -413,21 +450,17 @@ class Generation:
         return task
 
     async def _start_zygote(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._socket = ours.dup()
-            self._socket.setblocking(False)
-            self._control = await Channel.open(ours)
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "digiden_kg.engine.zygote", str(theirs.fileno())),
-                *(str(self.dataset), str(self._limits.in_memory), str(self._limits.memory)),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-            )
+        limits, launched, self._launched = self._limits, self._launched, None
+        self._process, ours = launched or launch(
+            self.dataset, in_memory=limits.in_memory, memory=limits.memory
+        )
+        self._socket = ours.dup()
+        self._socket.setblocking(False)
+        self._control = await Channel.open(ours)
         try:
             kind, content = await self._control.receive()
         except Ended as error:
-            status = await self._process.wait()
+            status = await asyncio.to_thread(self._process.wait)
             raise ReleaseError(
                 f"{self.dataset} cannot be loaded: the process ended (status {status})"
             ) from error
@@ -446,11 +479,10 @@ class Generation:
             self._socket.close()
         if self._process:
             # It ends by itself, and its workers with it; unless it is stopped, say.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), _REPORT)
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, _REPORT)
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
         # Workers whose zygote is gone end all the same, but nobody will say how.
         for worker in self.workers.values():
             if not worker.status.done():
@@ -514,8 +546,7 @@ class Generation:
                 worker = await self._fork()
             except TimeoutError:
                 if self._process:
-                    with contextlib.suppress(ProcessLookupError):
-                        self._process.kill()
+                    self._process.kill()
             except (ReleaseError, OSError, Ended):
                 await asyncio.sleep(_SHORT_PAUSE)
             else:

@@ -31,7 +31,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
-from digiden_kg.engine.generation import Ended, Generation, Worker
+from digiden_kg.engine.generation import Ended, Generation, Launched, Worker
 from digiden_kg.engine.guard import DEPTH, SHORT, inspect
 from digiden_kg.engine.lane import Lane, Turn
 from digiden_kg.engine.seam import Begun, EngineState, Limits, Prompt, Query, Reply, Tally
@@ -281,6 +281,7 @@ class Pool(Prompt):
         slow: int | None = None,
         release: str | None = None,
         limits: Limits | None = None,
+        launched: Launched | None = None,
     ) -> None:
         """Prepare a pool.
 
@@ -290,18 +291,21 @@ class Pool(Prompt):
             slow: Queries that the slow lane evaluates at a time; one fewer unless said.
             release: What answers say they come from; the name of the dataset unless said.
             limits: What a query may use.
+            launched: A zygote that has begun to load the dataset already.
         """
         self.limits = limits or Limits()
         self._size = workers
         self._quick = Lane(workers, self.limits.queue)
         self._slow = Lane(slow or max(1, workers - 1), self.limits.queue)
-        self._current = self._generation(dataset, release)
+        self._current = self._generation(dataset, release, launched)
         self._draining: set[asyncio.Task[None]] = set()
         self._switching = asyncio.Lock()
         self._restarts = {"zygote": 0, "worker": 0}
 
-    def _generation(self, dataset: Path, release: str | None) -> Generation:
-        return Generation(dataset, release or dataset.name, self._size, self.limits)
+    def _generation(
+        self, dataset: Path, release: str | None, launched: Launched | None = None
+    ) -> Generation:
+        return Generation(dataset, release or dataset.name, self._size, self.limits, launched)
 
     async def __aenter__(self) -> Self:
         await self._current.start()

@@ -20,6 +20,7 @@ from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digiden_kg.engine.generation import Launched
 from digiden_kg.engine.pool import Pool
 from digiden_kg.engine.seam import Engine, Limits
 from digiden_kg.exceptions import DigidenError
@@ -125,6 +126,7 @@ def create_app(
     find: Find | None = None,
     pointer: Path | None = None,
     engine: Engine | None = None,
+    launched: Launched | None = None,
 ) -> FastAPI:
     """Return the application that serves a release; ``state.failure`` says why it did not start.
 
@@ -135,11 +137,12 @@ def create_app(
         pointer: File whose change lets it look again.
         engine: What answers queries; None starts processes of our own. With an engine, the site is
             one that stays behind as files: pages offer what works without a server.
+        launched: A zygote of our own processes that has begun to load the release already.
 
     Raises:
         InputError: A saved question is wrong.
     """
-    asked: Engine = engine or _own(release, settings)
+    asked: Engine = engine or _own(release, settings, launched)
     cache = ResultCache(settings.cache << 20)
     answers = sparql.Answers(asked, cache, base_iri=settings.base)
     site = Site(release, settings, asked, answers, is_static=engine is not None)
@@ -225,7 +228,7 @@ _PAUSE = 0.05
 _HERE = "http://127.0.0.1"
 
 
-def _own(release: Release, settings: Settings) -> Engine:
+def _own(release: Release, settings: Settings, launched: Launched | None) -> Engine:
     pool = Pool(
         release.dataset,
         release=release.name,
@@ -240,6 +243,7 @@ def _own(release: Release, settings: Settings) -> Engine:
             quick=settings.quick,
             in_memory=settings.in_memory,
         ),
+        launched=launched,
     )
     if not settings.federation:
         return pool
