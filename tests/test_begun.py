@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -16,9 +16,10 @@ import httpx
 import pytest
 from conftest import lines_about, serving, until
 from fastapi import Request
+from test_engine import CSV, DATASET, ENDLESS, JSON, NT, RUNAWAY, run
 
 from digiden_kg.engine.pool import Pool
-from digiden_kg.engine.seam import Begun, EngineState, Limits, Prompt, Query, Reply
+from digiden_kg.engine.seam import Begun, EngineState, Prompt, Query, Reply
 from digiden_kg.exceptions import (
     QueryBusy,
     QueryForbidden,
@@ -26,32 +27,12 @@ from digiden_kg.exceptions import (
     QuerySyntaxError,
     QueryTimeout,
 )
-from digiden_kg.results import GRAPHS, TABLES, Chosen
+from digiden_kg.results import Chosen
 from digiden_kg.web.cache import ResultCache
 from digiden_kg.web.sparql import Answers, SparqlRequest, Whole
 
-DATASET = Path(__file__).parent / "data" / "tiny.nq"
-JSON, CSV, NT = TABLES[0], TABLES[2], GRAPHS[1]
 LOOK_UP = "SELECT ?p ?o { ?s ?p ?o } ORDER BY ?p ?o LIMIT 5"
-RUNAWAY = """SELECT (COUNT(*) AS ?n)
-{ ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l . ?m ?o ?p FILTER(?a != ?p) }"""
-ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l . ?m ?o ?p }"
 REST = {"idle": 2, "quick": 0, "slow": 0}
-
-
-def run(
-    test: Callable[[Pool], Awaitable[None]],
-    *,
-    workers: int = 2,
-    deadline: float = 3.0,
-    **limits: float,
-) -> None:
-    async def main() -> None:
-        bounds = Limits(deadline=deadline, **{"memory": 128 << 20, "max_bytes": 1 << 40, **limits})
-        async with Pool(DATASET, workers=workers, limits=bounds) as pool:
-            await test(pool)
-
-    asyncio.run(main())
 
 
 def begin(pool: Pool, query: Query) -> tuple[Begun, asyncio.Future[Reply | Begun]]:
