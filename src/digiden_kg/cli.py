@@ -529,8 +529,10 @@ def _serve(
     """
     from digiden_kg.engine.generation import launch  # noqa: PLC0415
 
-    # The release is loaded while the application is.
-    launched = launch(served.dataset, in_memory=settings.in_memory, memory=settings.memory)
+    # The release is loaded while the application is; what is wrong there is told when that starts.
+    launched = None
+    with contextlib.suppress(OSError):
+        launched = launch(served.dataset, in_memory=settings.in_memory, memory=settings.memory)
 
     import uvicorn  # noqa: PLC0415
 
