@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyoxigraph import Literal, Store, parse, parse_query_results
 from rich.cells import cell_len
@@ -179,6 +179,8 @@ _TEXTS = st.text(st.sampled_from('a"\r\n\t},{<result>\\日'), max_size=8)
 
 @pytest.mark.parametrize("offer", [*TABLES, GRAPHS[1], GRAPHS[-1]], ids=lambda offer: offer.name)
 @given(texts=st.lists(_TEXTS, max_size=6), size=st.integers(1, 40))
+@example(texts=["},{", "},{", '},{"'], size=1)
+@example(texts=["}},{", "a},{"], size=40)
 @settings(max_examples=60)
 def test_rows_are_counted_as_they_pass_by(offer: Format, texts: list[str], size: int) -> None:
     rows = list(enumerate(texts))

@@ -236,9 +236,9 @@ def write_results(results: Results | Sequence[Triple], output: IO[bytes], chosen
 class RowCount:
     """Counts the rows of a serialised answer while it passes by, without parsing it.
 
-    Exact for CSV, TSV, XML, N-Triples and N-Quads. In JSON a row begins where an object follows
-    another one, which a string can only imitate by ending in the same three characters. Other
-    formats have no rows to count.
+    In JSON a row begins where an object follows another one. A string may end in the same three
+    characters, but then its quote is followed by what no name begins with. Other formats than
+    those here have no rows to count.
     """
 
     _MARKS: Mapping[str, bytes] = {
@@ -272,14 +272,20 @@ class RowCount:
             parts = chunk.translate(None, self._NO_MARKS).split(b'"')
             self._count += sum(map(len, parts[self._quoted :: 2]))
             self._quoted ^= len(parts) % 2 == 0
+        elif self._format == "json":
+            text = self._tail + chunk
+            # A mark at the very end is looked at when what follows it is there.
+            self._tail = text[-len(self._mark) :]
+            self._count += text.count(self._mark, 0, len(text) - 1)
+            self._count -= sum(text.count(self._mark + after) for after in (b"}", b","))
+            if not self._table:
+                head = self._head + chunk
+                self._table = self._FIRST in head
+                self._head = head[-len(self._FIRST) :]
         else:
             text = self._tail + chunk
             self._tail = text[max(0, len(text) - len(self._mark) + 1) :]
             self._count += text.count(self._mark)
-        if self._format == "json" and not self._table:
-            head = self._head + chunk
-            self._table = self._FIRST in head
-            self._head = head[-len(self._FIRST) :]
 
     @property
     def rows(self) -> int | None:
