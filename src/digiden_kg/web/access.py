@@ -90,7 +90,7 @@ def is_local(scope: Scope) -> bool:
     if _is_proxied(scope):
         return False
     try:
-        return ipaddress.ip_address((scope.get("client") or ("",))[0]).is_loopback
+        return ipaddress.ip_address(client_of(scope) or "").is_loopback
     except ValueError:
         return False
 

@@ -326,9 +326,11 @@ class Answers:
         Raises:
             QueryError: The query is refused.
         """
+        if not self._prompt:
+            return None
         plan = self._plan(scope, asked, chosen, self.engine.release)
         flights, turn, note = self.cache.flights, plan.turn, note_of(scope)
-        if not self._prompt or not plan.tag or turn in flights or self._at_hand(scope, plan):
+        if not plan.tag or turn in flights or self._at_hand(scope, plan):
             return None
         flight = Flight(flights, turn)
 
